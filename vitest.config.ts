@@ -1,0 +1,10 @@
+import { defineConfig, type ViteUserConfig } from 'vitest/config'
+
+const config: ViteUserConfig = defineConfig({
+  test: {
+    include: ['{src,metadata,storage,openapi}/**/*.test.ts'],
+    reporters: ['default', './tools/closing-line.ts'],
+    testTimeout: 20_000,
+  },
+})
+export default config
