@@ -12,6 +12,7 @@ const MODULES = path.join(ROOT, 'node_modules')
 /** The oldest version that strips TypeScript's types by itself and loads every dependency. */
 const OLDEST = [22, 18]
 const MARK = 'SLUICE_INSTALLED'
+const INSTALL_WAIT_MS = 600_000
 
 function isNewEnough(version) {
   const [major, minor] = version.split('.').map(Number)
@@ -47,6 +48,37 @@ function fail(message) {
   process.exit(1)
 }
 
+/** Two commands started at once on a fresh clone must not install over each other: the second one waits. */
+function withInstallLock(work) {
+  const file = path.join(ROOT, '.installing')
+  const deadline = Date.now() + INSTALL_WAIT_MS
+  for (;;) {
+    try {
+      fs.writeFileSync(file, String(process.pid), { flag: 'wx' })
+      break
+    } catch (error) {
+      if (error.code !== 'EEXIST') fail(`cannot write ${file}: ${error.message}`)
+    }
+    if (!isAlive(file) || Date.now() > deadline) fs.rmSync(file, { force: true })
+    else Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200)
+  }
+  try {
+    work()
+  } finally {
+    fs.rmSync(file, { force: true })
+  }
+}
+
+/** Whether the process that wrote its pid there still runs. */
+function isAlive(file) {
+  try {
+    process.kill(Number(fs.readFileSync(file, 'utf8')), 0)
+    return true
+  } catch (error) {
+    return error.code === 'EPERM'
+  }
+}
+
 function install(reason) {
   console.error(`sluice: ${reason}: installing packages with npm ci ...`)
   // npm has to run on the machine's own Node.js, not on the one in the folder that it is about to replace.
@@ -59,7 +91,10 @@ function install(reason) {
     stdio: ['ignore', 2, 2],
     env,
   })
-  if (done.status !== 0) fail('npm ci failed; run it by hand to see why')
+  if (done.status !== 0) {
+    fs.rmSync(path.join(ROOT, '.installing'), { force: true })
+    fail('npm ci failed; run it by hand to see why')
+  }
 }
 
 function chooseNode() {
@@ -87,6 +122,8 @@ function run(node, [program, ...rest]) {
     ...process.env,
     PATH: [path.dirname(node), bin, process.env.PATH].join(path.delimiter),
   }
+  // Compiled code is kept, so that the next start is quick and needs less memory.
+  env.NODE_COMPILE_CACHE ||= path.join(MODULES, '.cache', 'sluice')
   delete env[MARK]
   let args = rest
   if (program !== 'node') {
@@ -107,6 +144,10 @@ function run(node, [program, ...rest]) {
 }
 
 if (process.argv.length < 3) fail('usage: node tools/run.cjs <node|program> [arguments]')
-const reason = process.env[MARK] ? undefined : missing()
-if (reason) install(reason)
+if (!process.env[MARK] && missing()) {
+  withInstallLock(() => {
+    const reason = missing()
+    if (reason) install(reason)
+  })
+}
 run(chooseNode(), process.argv.slice(2))

@@ -4,6 +4,7 @@
  * | partition     | table     | sort                          | value                                          |
  * |---------------|-----------|-------------------------------|------------------------------------------------|
  * | `''`          | `bucket`  | bucket name                   | `BucketEntry`: what ListBuckets shows          |
+ * | `''`          | `garbage` | bucket name                   | a trace (root.ts): rows may stand in the partition of that name of which no entry tells |
  * | bucket        | `bucket`  | `''`                          | `BucketRow`: the bucket and its configuration  |
  * | bucket        | `object`  | key                           | `VersionRow`: the head (newest version) of it  |
  * | bucket        | `version` | `chainOf(key)` + seq          | `VersionRow`: a noncurrent version             |
@@ -18,6 +19,8 @@
  * Members are short because every row of a page is parsed on the way to a listing.
  */
 import { hash } from 'node:crypto'
+import type { Json, MetadataStore, Range, Row, Table, Write } from '../../metadata/store.ts'
+import type { StorageClass } from '@aws-sdk/client-s3'
 import type { ChecksumAlgorithm, ChecksumType } from '../api/checksum.ts'
 
 /** Bytes `start` to `end` of a blob. With `ref`, the blob is shared: this holder's row is `share[blob.ref]`. */
@@ -88,7 +91,7 @@ export type VersionRow = {
   /** User metadata, names in lower case without the prefix. */
   readonly m?: { readonly [name: string]: string }
   /** Storage class, where not STANDARD. */
-  readonly sc?: string
+  readonly sc?: StorageClass
   readonly acl?: StoredAcl
   /** Owner's id and display name. */
   readonly o: readonly [id: string, displayName: string]
@@ -120,10 +123,18 @@ export type Upload = {
   readonly by: readonly [id: string, displayName: string]
   readonly h?: StoredHeaders
   readonly m?: { readonly [name: string]: string }
-  readonly sc?: string
+  readonly sc?: StorageClass
   readonly acl?: StoredAcl
   /** Checksum algorithm and type, where asked for. */
   readonly k?: readonly [ChecksumAlgorithm, ChecksumType]
+  /** Names the moment since which no part has changed: a Complete relies on it, and whoever writes a part takes it away. */
+  readonly sealed?: string
+  /**
+   * Manifests of which a Complete has committed pages ahead, or was about to; only the last one may yet
+   * become the object's. Who ends the upload removes them. To write or remove such a page is to
+   * write this row too.
+   */
+  readonly drafts?: readonly string[]
 }
 
 export type UploadsRow = {
@@ -145,19 +156,72 @@ export type PartRow = {
   /** MD5, hex. */
   readonly e: string
   readonly k?: StoredChecksum
+  /** What the client sent, where that is not `k` (its upload named no algorithm). */
+  readonly sent?: readonly [ChecksumAlgorithm, value: string]
   /** Absent: inlined in the row's bytes (small parts). */
   readonly x?: readonly Extent[]
 }
 
-/** Work for the sweep: blobs whose version is gone; all parts of an ended upload; all pages of a manifest with their extents. */
+/** Work for the sweep: what nobody can reach any more. The members may stand together. */
 export type GarbageRow = {
+  /** Extents whose holder is gone: an extent without ref gives up its blob, one with a ref its share of it. */
   readonly x?: readonly Extent[]
-  readonly upload?: string
+  /** Page rows (by their sort keys) of a manifest that is gone, with all their extents. */
   readonly pages?: readonly string[]
+  /** An upload that has ended: all its part rows go. */
+  readonly upload?: string
+  /**
+   * Beside `upload`, where it was completed: the extents of its parts live on in the object, except
+   * for those of these part numbers, which Complete did not name. Absent: aborted, all extents go.
+   */
+  readonly unused?: readonly number[]
 }
 
 /** Since when the holder holds; the sweep drops one that no row names. */
 export type ShareRow = { readonly t: number }
+
+/** What stands in each table of a bucket's partition (in ROOT, `bucket` holds `BucketEntry`). */
+export interface RowOf {
+  readonly bucket: BucketRow
+  readonly object: VersionRow
+  readonly version: VersionRow
+  readonly page: PageRow
+  readonly upload: UploadsRow
+  readonly part: PartRow
+  readonly garbage: GarbageRow
+  readonly share: ShareRow
+}
+
+/** One row, with the type that its table gives it. */
+export async function readRow<T extends Table>(
+  metadata: MetadataStore,
+  partition: string,
+  table: T,
+  sort: string,
+): Promise<Row<RowOf[T]> | undefined> {
+  return (await metadata.get(partition, table, sort)) as Row<RowOf[T]> | undefined
+}
+
+/** Rows of a range, with the type that their table gives them. */
+export async function scanRows<T extends Table>(
+  metadata: MetadataStore,
+  partition: string,
+  table: T,
+  range: Range,
+): Promise<readonly Row<RowOf[T]>[]> {
+  return (await metadata.scan(partition, table, range)) as readonly Row<RowOf[T]>[]
+}
+
+/** A write (null: a removal) of a row, for a commit that is not a transaction's. */
+export function writeRow<T extends Table>(
+  table: T,
+  sort: string,
+  value: RowOf[T] | null,
+  bytes?: Uint8Array,
+): Write {
+  const json = value as Json
+  return bytes === undefined ? { table, sort, value: json } : { table, sort, value: json, bytes }
+}
 
 export const ROOT = ''
 /** Parts kept in the head itself; more go into pages. */
@@ -169,12 +233,39 @@ export function chainOf(key: string): string {
   return `${hash('sha256', key, 'base64url').slice(0, 22)}.`
 }
 
+/** Sort key of a noncurrent version. */
+export function versionSort(key: string, q: string): string {
+  return chainOf(key) + q
+}
+
 export function partSort(uploadId: string, partNumber: number): string {
   return `${uploadId}.${String(partNumber).padStart(5, '0')}`
 }
 
+/** The part number in a sort key of `part`. */
+export function numberOfPart(sort: string): number {
+  return Number(sort.slice(-5))
+}
+
+/** The parts of an upload above that number. */
+export function partsOf(
+  uploadId: string,
+  after: number = 0,
+): { readonly from: string; readonly to: string } {
+  return { from: partSort(uploadId, after + 1), to: `${uploadId}/` }
+}
+
 export function pageSort(manifestId: string, index: number): string {
   return `${manifestId}.${String(index).padStart(4, '0')}`
+}
+
+/** The pages of a manifest. */
+export function pagesOf(manifestId: string): { readonly from: string; readonly to: string } {
+  return { from: `${manifestId}.`, to: `${manifestId}/` }
+}
+
+export function shareSort(blob: string, ref: string): string {
+  return `${blob}.${ref}`
 }
 
 /** Partition of a blob's share rows: spread over 1024, for engines whose partitions are bounded. */

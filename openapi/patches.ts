@@ -1,0 +1,163 @@
+/**
+ * Where AWS does otherwise than its own model says, or says nothing: as data, each with its why.
+ * `build.ts` lays them over the model; a patch that no longer meets anything stops the build.
+ */
+import { ObjectAttributes, ObjectCannedACL, StorageClass } from '@aws-sdk/client-s3'
+import { CHECKSUM_ALGORITHMS } from '../src/api/checksum.ts'
+import { PART_NUMBER_MAX } from '../src/api/limits.ts'
+import type { Bounds, Choice, Member, OperationModel } from '../src/api/model.ts'
+
+export const OPERATIONS: Readonly<Record<string, Partial<OperationModel>>> = {
+  // Told from ListBuckets by its host alone, which a gateway does not have; the JS SDK names it.
+  ListDirectoryBuckets: { query: 'x-id=ListDirectoryBuckets' },
+  // "The XML you provided ..." comes under a code of its own for access control lists.
+  PutBucketAcl: { malformed: 'MalformedACLError' },
+  PutObjectAcl: { malformed: 'MalformedACLError' },
+  // The API reference calls Content-MD5 (or a checksum) required; the JS schemas do not carry it.
+  DeleteObjects: { checksum: true },
+  PutBucketCors: { checksum: true },
+  PutBucketLifecycleConfiguration: { checksum: true },
+  PutBucketReplication: { checksum: true },
+  PutObjectLegalHold: { checksum: true },
+  PutObjectLockConfiguration: { checksum: true },
+  PutObjectRetention: { checksum: true },
+}
+
+/** S3 keeps Expires as it came, a date or not: beside the model's Date, the text. */
+const EXPIRES: Record<string, Member> = {
+  ExpiresString: { type: 'string', place: 'header', wire: 'expires' },
+}
+
+/** Members added or replaced. */
+export const MEMBERS: Readonly<Record<string, Readonly<Record<string, Member>>>> = {
+  // The root element holds the region as its text.
+  GetBucketLocationOutput: {
+    LocationConstraint: { type: 'string', place: 'text', wire: 'LocationConstraint' },
+  },
+  // The SDK's own device for unparsable dates; on the wire it is the Expires header.
+  GetObjectOutput: EXPIRES,
+  HeadObjectOutput: EXPIRES,
+  PutObjectRequest: EXPIRES,
+  CopyObjectRequest: EXPIRES,
+  CreateMultipartUploadRequest: EXPIRES,
+  GetObjectRequest: {
+    ResponseExpiresString: { type: 'string', place: 'query', wire: 'response-expires' },
+  },
+  HeadObjectRequest: {
+    ResponseExpiresString: { type: 'string', place: 'query', wire: 'response-expires' },
+  },
+}
+
+/** Root elements that S3 takes for the one of the model. */
+export const ROOT_ALIASES: Readonly<Record<string, string>> = {
+  // Written by old clients (and by boto 2).
+  CreateBucketConstraint: 'CreateBucketConfiguration',
+}
+
+const algorithm: Choice = {
+  values: CHECKSUM_ALGORITHMS,
+  code: 'InvalidRequest',
+  message: `Checksum algorithm provided is unsupported. Please try again with any of the valid types: [${CHECKSUM_ALGORITHMS.join(', ')}]`,
+  anyCase: true,
+}
+
+const attribute: Choice = {
+  values: Object.values(ObjectAttributes),
+  code: 'InvalidArgument',
+  message: 'Invalid attribute name specified.',
+}
+
+const onOff: Choice = {
+  values: ['ON', 'OFF'],
+  code: 'InvalidArgument',
+  message: "Legal Hold must be either of 'ON' or 'OFF'",
+}
+
+/** Values that S3 checks, with the words in which it refuses others (recorded from AWS where known). */
+export const CHOICES: Readonly<Record<string, Choice>> = {
+  'encoding-type': {
+    values: ['url'],
+    code: 'InvalidArgument',
+    message: 'Invalid Encoding Method specified in Request',
+  },
+  'x-amz-acl': {
+    values: [...Object.values(ObjectCannedACL), 'log-delivery-write'],
+    code: 'InvalidArgument',
+  },
+  'x-amz-checksum-algorithm': algorithm,
+  'x-amz-sdk-checksum-algorithm': algorithm,
+  'x-amz-checksum-type': {
+    values: ['COMPOSITE', 'FULL_OBJECT'],
+    code: 'InvalidRequest',
+    message: 'Value for x-amz-checksum-type header is invalid.',
+  },
+  'x-amz-metadata-directive': {
+    values: ['COPY', 'REPLACE'],
+    code: 'InvalidArgument',
+    message: 'Unknown metadata directive.',
+  },
+  'x-amz-tagging-directive': {
+    values: ['COPY', 'REPLACE'],
+    code: 'InvalidArgument',
+    message: 'Unknown tagging directive.',
+  },
+  'x-amz-object-attributes': attribute,
+  'x-amz-optional-object-attributes': { ...attribute, values: ['RestoreStatus'] },
+  'x-amz-object-lock-legal-hold': onOff,
+  'x-amz-object-lock-mode': {
+    values: ['GOVERNANCE', 'COMPLIANCE'],
+    code: 'InvalidArgument',
+    message: 'Unknown wormMode directive.',
+  },
+  'x-amz-object-ownership': {
+    values: ['BucketOwnerPreferred', 'BucketOwnerEnforced', 'ObjectWriter'],
+    code: 'InvalidArgument',
+    message: 'Invalid x-amz-object-ownership header: {value}',
+  },
+  'x-amz-server-side-encryption': {
+    values: ['AES256', 'aws:kms', 'aws:kms:dsse', 'aws:fsx'],
+    code: 'InvalidArgument',
+    message: 'The encryption method specified is not supported',
+  },
+  'x-amz-storage-class': { values: Object.values(StorageClass), code: 'InvalidStorageClass' },
+  'Grant.Permission': { values: ['FULL_CONTROL', 'READ', 'READ_ACP', 'WRITE', 'WRITE_ACP'] },
+  'Grantee.Type': { values: ['CanonicalUser', 'AmazonCustomerByEmail', 'Group'] },
+  'ObjectLockLegalHold.Status': { values: ['ON', 'OFF'] },
+  'ObjectLockRetention.Mode': { values: ['GOVERNANCE', 'COMPLIANCE'] },
+  'DefaultRetention.Mode': { values: ['GOVERNANCE', 'COMPLIANCE'] },
+  'VersioningConfiguration.MFADelete': { values: ['Enabled', 'Disabled'] },
+  'VersioningConfiguration.Status': { values: ['Enabled', 'Suspended'] },
+}
+
+export const BOUNDS: Readonly<Record<string, Bounds>> = {
+  partNumber: {
+    min: 1,
+    max: PART_NUMBER_MAX,
+    message: 'Part number must be an integer between 1 and 10000, inclusive',
+  },
+}
+
+/** Sub-resources of S3's past and of its look-alikes: a request that names one never means the object itself. */
+export const SUBRESOURCES: readonly string[] = [
+  'append',
+  'cname',
+  'defaultObjectAcl',
+  'domain',
+  'events',
+  'inventoryConfiguration',
+  'lambdaArn',
+  'metadataTableEncryption',
+  'object-lambda',
+  'policyDocument',
+  'qosInfo',
+  'rename',
+  'replication-check',
+  'replication-metrics',
+  'replication-reset',
+  'replication-reset-status',
+  'storageClass',
+  'storagePolicy',
+  'symlink',
+  'truncate',
+  'vod',
+]

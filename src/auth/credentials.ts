@@ -1,0 +1,119 @@
+/**
+ * Who may sign, and the keys they sign with. A credential scope that has verified once is kept with
+ * its signing key; scopes that merely claim are not, so that strangers cannot crowd out the others.
+ */
+import { randomBytes } from 'node:crypto'
+import type { Requester } from '../api/operations.ts'
+import { BoundedMap } from './bounded-map.ts'
+import type { Wording } from './refusal.ts'
+import { deriveSigningKey, type SigningKey } from './signing-key.ts'
+
+export interface Credential {
+  readonly accessKeyId: string
+  readonly secretAccessKey: string
+  /** Canonical user id of the owner. */
+  readonly userId: string
+  readonly displayName: string
+}
+
+/** `<access key>/<date>/<region>/s3/aws4_request`, taken apart and resolved. */
+export interface Scope {
+  /** The whole, as the request bears it. */
+  readonly credential: string
+  readonly accessKeyId: string
+  /** `YYYYMMDD` */
+  readonly date: string
+  /** The whole without the access key, as it is signed. */
+  readonly text: string
+  /** Undefined: nobody here has this access key. */
+  readonly requester: Requester | undefined
+  /** Of an unknown access key: a key that nobody has, so that refusing it costs as much. */
+  readonly key: SigningKey
+}
+
+/** Scopes kept: one for each access key, day and region in use. */
+export const SCOPES_MAX = 4096
+
+interface Owner {
+  readonly secretAccessKey: string
+  readonly requester: Requester
+}
+
+export class Keyring {
+  readonly #owners = new Map<string, Owner>()
+  readonly #scopes = new BoundedMap<Scope>(SCOPES_MAX)
+  readonly #region: string | undefined
+  readonly #nobody: string = randomBytes(30).toString('base64')
+
+  /**
+   * `region`: the only one accepted; undefined accepts any. Throws where two credentials share an
+   * access key, or one could not be told from the rest of a request.
+   */
+  constructor(credentials: readonly Credential[], region: string | undefined) {
+    this.#region = region
+    for (const { accessKeyId, secretAccessKey, userId, displayName } of credentials) {
+      if (!/^[\x21-\x7e]{1,128}$/.test(accessKeyId) || /[/,=]/.test(accessKeyId)) {
+        throw new Error(
+          `the access key ${JSON.stringify(accessKeyId)} is not usable: 1 to 128 visible ASCII characters, none of "/", "," and "="`,
+        )
+      }
+      if (secretAccessKey === '') throw new Error(`the access key ${accessKeyId} has no secret`)
+      if (this.#owners.has(accessKeyId)) {
+        throw new Error(`the access key ${accessKeyId} is given twice`)
+      }
+      this.#owners.set(accessKeyId, { secretAccessKey, requester: { id: userId, displayName } })
+    }
+  }
+
+  /** Throws, in the scheme's words, where the credential is malformed or meant for somewhere else. */
+  resolve(credential: string, wording: Wording): Scope {
+    return this.#scopes.get(credential) ?? this.#open(credential, wording)
+  }
+
+  /** To be called once a signature of this scope has verified. */
+  keep(scope: Scope): void {
+    if (this.#scopes.get(scope.credential) === undefined) this.#scopes.set(scope.credential, scope)
+  }
+
+  #open(credential: string, wording: Wording): Scope {
+    const [accessKeyId, date, region, service, terminal, ...rest] = credential.split('/')
+    if (
+      !accessKeyId ||
+      date === undefined ||
+      region === undefined ||
+      rest.length > 0 ||
+      !terminal
+    ) {
+      throw wording.credential(
+        'the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".',
+      )
+    }
+    if (!/^\d{8}$/.test(date)) {
+      throw wording.credential(
+        `incorrect date format "${date}". This date in the credential must be in the format "yyyyMMdd".`,
+      )
+    }
+    if (this.#region !== undefined && region !== this.#region) {
+      throw wording.credential(`the region '${region}' is wrong; expecting '${this.#region}'`, {
+        Region: this.#region,
+      })
+    }
+    if (service !== 's3') {
+      throw wording.credential(`incorrect service "${service}". This endpoint belongs to "s3".`)
+    }
+    if (terminal !== 'aws4_request') {
+      throw wording.credential(
+        `incorrect terminal "${terminal}". This endpoint uses "aws4_request".`,
+      )
+    }
+    const owner = this.#owners.get(accessKeyId)
+    return {
+      credential,
+      accessKeyId,
+      date,
+      text: credential.substring(accessKeyId.length + 1),
+      requester: owner?.requester,
+      key: deriveSigningKey(owner?.secretAccessKey ?? this.#nobody, date, region),
+    }
+  }
+}

@@ -1,0 +1,43 @@
+/** The door of authentication: from credentials to an Authenticator that speaks Signature Version 4. */
+import type { Clock } from '../lib/ids.ts'
+import type { Authenticator } from './authenticator.ts'
+import { type Credential, Keyring } from './credentials.ts'
+import { authenticateByQuery, queryScheme, refuseVersion2 } from './presigned.ts'
+import { authorizationInvalid } from './refusal.ts'
+import { authenticateByHeader } from './sigv4.ts'
+import { Trust } from './trust.ts'
+
+export interface AuthenticatorOptions {
+  readonly credentials: readonly Credential[]
+  /** The only region that requests may be signed for; undefined accepts any. */
+  readonly region: string | undefined
+  readonly clock: Clock
+  /** How far a client's clock may be off, in milliseconds (S3: CLOCK_SKEW_MAX_MS). */
+  readonly skewMaxMs: number
+}
+
+/** Throws `Error` where an access key is given twice or is not usable. */
+export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
+  const keyring = new Keyring(options.credentials, options.region)
+  const trust = new Trust(keyring, options.clock, options.skewMaxMs)
+  return {
+    authenticate(request) {
+      // An empty Authorization header says nothing, and is taken for none.
+      const authorization = request.header('authorization')
+      const scheme = request.query === '' ? undefined : queryScheme(request.query)
+      if (scheme !== undefined) {
+        if (authorization) throw onlyOneMechanism(authorization)
+        if (scheme === 2) throw refuseVersion2(request.query)
+        return authenticateByQuery(request, trust)
+      }
+      return authorization ? authenticateByHeader(request, authorization, trust) : undefined
+    },
+  }
+}
+
+function onlyOneMechanism(authorization: string): Error {
+  return authorizationInvalid(
+    'Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified',
+    authorization,
+  )
+}

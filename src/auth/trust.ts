@@ -1,0 +1,49 @@
+/** What the schemes share while they authenticate: keys, time, and what they have verified before. */
+import type { Clock } from '../lib/ids.ts'
+import type { BodyScheme, Identity } from './authenticator.ts'
+import { BoundedMap } from './bounded-map.ts'
+import type { Keyring, Scope } from './credentials.ts'
+import { parseRequestTime, type RequestTime } from './request-time.ts'
+import { parseHeaderList, type HeaderList } from './signed-headers.ts'
+
+/** Lists kept: each kind of client has a handful. */
+export const HEADER_LISTS_MAX = 1024
+
+export class Trust {
+  readonly keyring: Keyring
+  readonly clock: Clock
+  /** How far a client's clock may be off, in milliseconds. */
+  readonly skewMaxMs: number
+  readonly #lists = new BoundedMap<HeaderList>(HEADER_LISTS_MAX)
+  #lastTimeText = ''
+  #lastTime: RequestTime | undefined
+
+  constructor(keyring: Keyring, clock: Clock, skewMaxMs: number) {
+    this.keyring = keyring
+    this.clock = clock
+    this.skewMaxMs = skewMaxMs
+  }
+
+  /** `parseRequestTime`; requests of one second bear the same text. */
+  time(text: string): RequestTime | undefined {
+    if (text !== this.#lastTimeText) {
+      this.#lastTime = parseRequestTime(text)
+      this.#lastTimeText = text
+    }
+    return this.#lastTime
+  }
+
+  /** Undefined where the text is no list of headers. */
+  headerList(text: string): HeaderList | undefined {
+    return this.#lists.get(text) ?? parseHeaderList(text)
+  }
+
+  /** Whom a verified scope stands for. What verified is kept, to be at hand for the next request. */
+  identity(scope: Scope, headers: HeaderList, body: BodyScheme): Identity {
+    const { requester, accessKeyId } = scope
+    if (requester === undefined) throw new Error('a scope without an owner has verified')
+    this.keyring.keep(scope)
+    if (this.#lists.get(headers.text) === undefined) this.#lists.set(headers.text, headers)
+    return { requester, accessKeyId, body }
+  }
+}

@@ -1,0 +1,181 @@
+/** The commands of the program and how their words are read; help is written from the same table. */
+import { parseArgs } from 'node:util'
+import { didYouMean } from '../config-nearest.ts'
+import { OPTIONS } from '../config-options.ts'
+
+export type Flags = Readonly<Record<string, string | undefined>>
+
+/** A command line, understood. */
+export interface Invocation {
+  readonly command: string
+  /** Of a command that has some: `print` of `config print`. */
+  readonly action: string | undefined
+  /** Settings given as flags, by flag name; `config` among them. */
+  readonly flags: Flags
+  readonly json: boolean
+  readonly help: boolean
+}
+
+export interface Command {
+  readonly name: string
+  readonly help: string
+  /** Words that may follow, with what each does; the first is meant where none is given. */
+  readonly actions?: Readonly<Record<string, string>>
+  /** Takes the settings' flags. */
+  readonly hasSettings: boolean
+  /** Takes --json. */
+  readonly hasJson: boolean
+  /** Resolves to the exit code. Modules are loaded when a command runs, so that the quick ones are quick. */
+  run(invocation: Invocation): Promise<number>
+}
+
+/** What is wrong with a command line, in one line: exit code 2. */
+export class UsageError extends Error {
+  override readonly name: string = 'UsageError'
+}
+
+export const COMMANDS: readonly Command[] = [
+  {
+    name: 'serve',
+    help: 'run the gateway (the default)',
+    hasSettings: true,
+    hasJson: false,
+    run: async (invocation) => (await import('./serve.ts')).serve(invocation),
+  },
+  {
+    name: 'config',
+    help: 'show, check or describe the configuration',
+    actions: {
+      print: 'the merged settings, and where each comes from',
+      check: 'exit code 1 and a line for each problem, where there are any',
+      schema: 'the JSON Schema of the configuration file',
+    },
+    hasSettings: true,
+    hasJson: false,
+    run: async (invocation) => (await import('./config.ts')).config(invocation),
+  },
+  {
+    name: 'doctor',
+    help: 'try everything the gateway needs, and say what is wrong',
+    hasSettings: true,
+    hasJson: true,
+    run: async (invocation) => (await import('./doctor.ts')).doctor(invocation),
+  },
+  {
+    name: 'healthcheck',
+    help: 'exit code 0 where the configured gateway answers, else 1',
+    hasSettings: true,
+    hasJson: false,
+    run: async (invocation) => (await import('./healthcheck.ts')).healthcheck(invocation),
+  },
+  {
+    name: 'version',
+    help: 'the version of this program',
+    hasSettings: false,
+    hasJson: false,
+    run: async () => (await import('./version.ts')).version(),
+  },
+  {
+    name: 'help',
+    help: 'this text',
+    hasSettings: false,
+    hasJson: false,
+    run: async () => (await import('./help.ts')).help(),
+  },
+]
+
+/** Understands the words behind the program's name; throws `UsageError`. */
+export function understand(words: readonly string[]): Invocation {
+  const [first] = words
+  if (first === '--version' || first === '-v') return { ...PLAIN, command: 'version' }
+  if (first === '--help' || first === '-h') return { ...PLAIN, command: 'help' }
+  const isNamed = first !== undefined && !first.startsWith('-')
+  const name = isNamed ? first : 'serve'
+  const command = COMMANDS.find((candidate) => candidate.name === name)
+  if (command === undefined) {
+    const hint = didYouMean(
+      name,
+      COMMANDS.map((candidate) => candidate.name),
+    )
+    throw new UsageError(`there is no command ${name}${hint}; see sluice help`)
+  }
+  return readWords(command, isNamed ? words.slice(1) : words)
+}
+
+const PLAIN: Invocation = {
+  command: 'help',
+  action: undefined,
+  flags: {},
+  json: false,
+  help: false,
+}
+
+function readWords(command: Command, words: readonly string[]): Invocation {
+  const names = flagsOf(command)
+  const { tokens } = parseArgs({
+    args: [...words],
+    options: { ...Object.fromEntries(names), help: { type: 'boolean', short: 'h' } },
+    strict: false,
+    tokens: true,
+  })
+  const flags: Record<string, string> = {}
+  const plain: string[] = []
+  let json = false
+  let help = false
+  for (const token of tokens) {
+    if (token.kind === 'positional') plain.push(token.value)
+    if (token.kind !== 'option') continue
+    if (token.name === 'help') help = true
+    else if (token.name === 'json' && command.hasJson) json = true
+    else flags[token.name] = valueOf(command, names, token)
+  }
+  return { command: command.name, action: actionOf(command, plain), flags, json, help }
+}
+
+/** Flags that the command takes, and whether a value follows. */
+function flagsOf(command: Command): Map<string, { type: 'string' | 'boolean' }> {
+  const names = new Map<string, { type: 'string' | 'boolean' }>()
+  if (command.hasSettings) {
+    names.set('config', { type: 'string' })
+    for (const { flag } of OPTIONS) if (flag !== undefined) names.set(flag, { type: 'string' })
+  }
+  if (command.hasJson) names.set('json', { type: 'boolean' })
+  return names
+}
+
+/** What parseArgs tells of a flag. */
+interface OptionToken {
+  readonly name: string
+  readonly rawName: string
+  readonly value: string | undefined
+  /** The value was given as `--flag=value`. */
+  readonly inlineValue: boolean | undefined
+}
+
+function valueOf(
+  command: Command,
+  names: ReadonlyMap<string, unknown>,
+  { name, rawName, value, inlineValue }: OptionToken,
+): string {
+  if (!names.has(name)) {
+    const hint = didYouMean(name, [...names.keys(), 'help'], '--')
+    throw new UsageError(`${command.name} has no flag ${rawName}${hint}`)
+  }
+  // In `--port --data x` the value was forgotten; one that begins with a dash is given by `--port=-1`.
+  const isForgotten = inlineValue !== true && value?.startsWith('-') === true
+  if (!value || isForgotten) throw new UsageError(`${rawName} needs a value`)
+  return value
+}
+
+function actionOf(command: Command, plain: readonly string[]): string | undefined {
+  const actions = Object.keys(command.actions ?? {})
+  const [action = actions[0], extra] = plain
+  const stray = actions.length === 0 ? action : extra
+  if (stray !== undefined)
+    throw new UsageError(`${command.name} does not know what to do with ${stray}`)
+  if (action !== undefined && !actions.includes(action)) {
+    const hint = didYouMean(action, actions)
+    throw new UsageError(`${command.name} has no ${action}${hint}; it has ${actions.join(', ')}`)
+  }
+  return action
+}

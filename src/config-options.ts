@@ -1,0 +1,303 @@
+/**
+ * Every setting that has a name of its own: its key in the file, its flag, its environment variable,
+ * its default. Help, parsing, the schema's defaults and `config print` all read this one table.
+ */
+
+export interface Option {
+  /** Path of the key in the configuration file: `log.level`. */
+  readonly key: string
+  /** Flag without its dashes, where there is one. */
+  readonly flag?: string
+  readonly env: string
+  /** A list is comma-separated in a flag or a variable; a path is relative to where it was said. */
+  readonly kind: 'text' | 'integer' | 'list' | 'path'
+  /** As the file would spell it; absent: unset. */
+  readonly preset?: string | number
+  readonly hint: string
+  readonly help: string
+  /** Not to be shown. */
+  readonly secret?: true
+}
+
+export const OPTIONS: readonly Option[] = [
+  {
+    key: 'host',
+    flag: 'host',
+    env: 'SLUICE_HOST',
+    kind: 'text',
+    preset: '127.0.0.1',
+    hint: 'ADDRESS',
+    help: 'address to listen on; 0.0.0.0 for all',
+  },
+  {
+    key: 'port',
+    flag: 'port',
+    env: 'SLUICE_PORT',
+    kind: 'integer',
+    preset: 9000,
+    hint: 'PORT',
+    help: 'port to listen on; 0 for any free one',
+  },
+  {
+    key: 'data',
+    flag: 'data',
+    env: 'SLUICE_DATA',
+    kind: 'path',
+    preset: './data',
+    hint: 'FOLDER',
+    help: 'folder for everything that is kept',
+  },
+  {
+    key: 'region',
+    flag: 'region',
+    env: 'SLUICE_REGION',
+    kind: 'text',
+    preset: 'us-east-1',
+    hint: 'REGION',
+    help: 'region that clients sign for',
+  },
+  {
+    key: 'domains',
+    env: 'SLUICE_DOMAINS',
+    kind: 'list',
+    hint: 'DOMAIN,...',
+    help: 'domains under which bucket.domain names a bucket',
+  },
+  {
+    key: 'publicUrl',
+    env: 'SLUICE_PUBLIC_URL',
+    kind: 'text',
+    hint: 'URL',
+    help: 'how clients reach it, where a proxy stands before it',
+  },
+  {
+    key: 'buckets',
+    env: 'SLUICE_BUCKETS',
+    kind: 'list',
+    hint: 'BUCKET,...',
+    help: 'buckets to create at start, where absent',
+  },
+  {
+    key: 'metadata.engine',
+    flag: 'metadata',
+    env: 'SLUICE_METADATA',
+    kind: 'text',
+    preset: 'sqlite',
+    hint: 'memory|sqlite',
+    help: 'engine for metadata',
+  },
+  {
+    key: 'metadata.path',
+    env: 'SLUICE_METADATA_PATH',
+    kind: 'path',
+    hint: 'FILE',
+    help: 'its file; <data>/metadata/rows.db where unset',
+  },
+  {
+    key: 'storage.engine',
+    flag: 'storage',
+    env: 'SLUICE_STORAGE',
+    kind: 'text',
+    preset: 'fs',
+    hint: 'memory|fs',
+    help: 'engine for the bytes of objects',
+  },
+  {
+    key: 'storage.path',
+    env: 'SLUICE_STORAGE_PATH',
+    kind: 'path',
+    hint: 'FOLDER',
+    help: 'its folder; <data>/objects where unset',
+  },
+  {
+    key: 'etag',
+    env: 'SLUICE_ETAG',
+    kind: 'text',
+    preset: 'md5',
+    hint: 'md5|opaque',
+    help: 'opaque: large uploads cost half the CPU, ETags are no MD5',
+  },
+  {
+    key: 'limits.maxObjectSize',
+    flag: 'max-object-size',
+    env: 'SLUICE_MAX_OBJECT_SIZE',
+    kind: 'text',
+    preset: '5GiB',
+    hint: 'SIZE',
+    help: 'most bytes of one PUT or one part',
+  },
+  {
+    key: 'limits.minPartSize',
+    env: 'SLUICE_MIN_PART_SIZE',
+    kind: 'text',
+    preset: '5MiB',
+    hint: 'SIZE',
+    help: 'least bytes of a part that is not the last',
+  },
+  {
+    key: 'limits.inlineMax',
+    env: 'SLUICE_INLINE_MAX',
+    kind: 'text',
+    preset: '32KiB',
+    hint: 'SIZE',
+    help: 'objects up to this are kept in the metadata (at most 64KiB)',
+  },
+  {
+    key: 'limits.maxHeaderSize',
+    env: 'SLUICE_MAX_HEADER_SIZE',
+    kind: 'text',
+    preset: '32KiB',
+    hint: 'SIZE',
+    help: 'most bytes of the headers of a request',
+  },
+  {
+    key: 'limits.headersTimeout',
+    env: 'SLUICE_HEADERS_TIMEOUT',
+    kind: 'text',
+    preset: '60s',
+    hint: 'TIME',
+    help: 'time for the headers of a request to arrive',
+  },
+  {
+    key: 'limits.idleTimeout',
+    env: 'SLUICE_IDLE_TIMEOUT',
+    kind: 'text',
+    preset: '2m',
+    hint: 'TIME',
+    help: 'a request whose connection is silent for so long is given up',
+  },
+  {
+    key: 'limits.keepAliveTimeout',
+    env: 'SLUICE_KEEP_ALIVE_TIMEOUT',
+    kind: 'text',
+    preset: '75s',
+    hint: 'TIME',
+    help: 'an idle connection is closed after this',
+  },
+  {
+    key: 'limits.maxConnections',
+    env: 'SLUICE_MAX_CONNECTIONS',
+    kind: 'integer',
+    preset: 10_000,
+    hint: 'NUMBER',
+    help: 'connections at a time; more are refused',
+  },
+  {
+    key: 'sweep.interval',
+    env: 'SLUICE_SWEEP_INTERVAL',
+    kind: 'text',
+    preset: '1m',
+    hint: 'TIME',
+    help: 'how often deleted bytes are given back',
+  },
+  {
+    key: 'sweep.abandonedUploads',
+    env: 'SLUICE_ABANDONED_UPLOADS',
+    kind: 'text',
+    preset: '7d',
+    hint: 'TIME',
+    help: 'uploads begun longer ago are aborted; 0: never',
+  },
+  {
+    key: 'log.level',
+    flag: 'log-level',
+    env: 'SLUICE_LOG_LEVEL',
+    kind: 'text',
+    preset: 'info',
+    hint: 'LEVEL',
+    help: 'debug, info (a line a request), warn, error or silent',
+  },
+  {
+    key: 'log.format',
+    flag: 'log-format',
+    env: 'SLUICE_LOG_FORMAT',
+    kind: 'text',
+    preset: 'auto',
+    hint: 'auto|text|json',
+    help: 'auto: text on a terminal, JSON elsewhere',
+  },
+  {
+    key: 'metrics.auth',
+    env: 'SLUICE_METRICS_AUTH',
+    kind: 'text',
+    preset: 'none',
+    hint: 'none|token',
+    help: 'token: /metrics wants "Authorization: Bearer <token>"',
+  },
+  {
+    key: 'metrics.token',
+    env: 'SLUICE_METRICS_TOKEN',
+    kind: 'text',
+    hint: 'TOKEN',
+    help: 'the token for /metrics',
+    secret: true,
+  },
+  {
+    key: 'metrics.tokenFile',
+    env: 'SLUICE_METRICS_TOKEN_FILE',
+    kind: 'path',
+    hint: 'FILE',
+    help: 'file that holds it',
+  },
+  {
+    key: 'control.host',
+    env: 'SLUICE_CONTROL_HOST',
+    kind: 'text',
+    hint: 'ADDRESS',
+    help: 'address of the control port; that of the gateway where unset',
+  },
+  {
+    key: 'control.port',
+    env: 'SLUICE_CONTROL_PORT',
+    kind: 'integer',
+    hint: 'PORT',
+    help: 'health, metrics and docs on a port of their own, and only there',
+  },
+  {
+    key: 'tls.cert',
+    flag: 'tls-cert',
+    env: 'SLUICE_TLS_CERT',
+    kind: 'path',
+    hint: 'FILE',
+    help: 'certificate chain (PEM); SIGHUP reads it again',
+  },
+  {
+    key: 'tls.key',
+    flag: 'tls-key',
+    env: 'SLUICE_TLS_KEY',
+    kind: 'path',
+    hint: 'FILE',
+    help: 'private key (PEM)',
+  },
+  {
+    key: 'shutdownTimeout',
+    flag: 'shutdown-timeout',
+    env: 'SLUICE_SHUTDOWN_TIMEOUT',
+    kind: 'text',
+    preset: '30s',
+    hint: 'TIME',
+    help: 'how long requests under way may take at the end',
+  },
+]
+
+/** Variables that are no key of the file: where the file is, and the first credentials. */
+export const OTHER_ENV: readonly { readonly env: string; readonly help: string }[] = [
+  { env: 'SLUICE_CONFIG', help: 'configuration file, as --config' },
+  { env: 'SLUICE_ROOT_ACCESS_KEY', help: 'access key of the user "root"' },
+  { env: 'SLUICE_ROOT_SECRET_KEY', help: 'its secret' },
+  { env: 'SLUICE_ROOT_ACCESS_KEY_FILE', help: 'file that holds the access key' },
+  { env: 'SLUICE_ROOT_SECRET_KEY_FILE', help: 'file that holds the secret' },
+]
+
+const BY_KEY: ReadonlyMap<string, Option> = new Map(OPTIONS.map((option) => [option.key, option]))
+
+export function optionOf(key: string): Option | undefined {
+  return BY_KEY.get(key)
+}
+
+/** The default of a key that has one, as the file would spell it. */
+export function preset(key: string): string | number {
+  const value = BY_KEY.get(key)?.preset
+  if (value === undefined) throw new Error(`no default for ${key}`)
+  return value
+}

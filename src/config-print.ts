@@ -1,0 +1,76 @@
+/**
+ * The merged configuration as a YAML file: each value with where it came from behind it, secrets left
+ * out. What is printed is a configuration file once its secrets are filled in.
+ */
+import type { Loaded } from './config.ts'
+import { OPTIONS, type Option } from './config-options.ts'
+import type { Path, Raw } from './config-load.ts'
+
+/** Too short to pass for a secret, should the output be used as a file. */
+const REDACTED = '***'
+const COMMENT_COLUMN = 44
+
+export function printConfig({ config, raw }: Loaded): string {
+  const lines: string[] = []
+  let section = ''
+  for (const option of OPTIONS) {
+    const path = option.key.split('.')
+    const value = valueAt(raw.tree, path) ?? option.preset
+    if (value === undefined) continue
+    const [first, second] = path
+    if (second !== undefined && first !== section) lines.push(`${first}:`)
+    section = second === undefined ? '' : first!
+    const text = `${second === undefined ? '' : '  '}${path.at(-1)}: ${shown(option, value)}`
+    lines.push(commented(text, raw.origin(path) ?? 'default'))
+  }
+  lines.push(config.credentials.length > 0 ? 'credentials:' : generated(config.data))
+  for (const { accessKeyId, displayName, userId } of config.credentials) {
+    lines.push(
+      commented(`  - accessKeyId: ${scalar(accessKeyId)}`, credentialOrigin(raw, accessKeyId)),
+    )
+    lines.push(`    secretAccessKey: ${scalar(REDACTED)}`)
+    lines.push(`    displayName: ${scalar(displayName)}`, `    userId: ${scalar(userId)}`)
+  }
+  return `${lines.join('\n')}\n`
+}
+
+function valueAt(tree: unknown, path: Path): unknown {
+  let at = tree
+  for (const segment of path) at = (at as Record<string, unknown> | undefined)?.[segment]
+  return at
+}
+
+function shown(option: Option, value: unknown): string {
+  if (option.secret) return scalar(REDACTED)
+  return Array.isArray(value) ? `[${value.map(scalar).join(', ')}]` : scalar(value)
+}
+
+/** A YAML scalar: bare where nothing could be misread in it. */
+function scalar(value: unknown): string {
+  const text = String(value)
+  return typeof value === 'number' || BARE.test(text) ? text : JSON.stringify(text)
+}
+
+/** A word or a path that is no YAML keyword, or a number with its unit. */
+const BARE =
+  /^(?!(true|false|null|yes|no|on|off|y|n)$)([A-Za-z./][\w./-]*|\d+[A-Za-df-z][A-Za-z]*)$/i
+
+function commented(text: string, origin: string): string {
+  return `${text.padEnd(COMMENT_COLUMN - 1)} # ${origin}`
+}
+
+function generated(data: string): string {
+  return commented('credentials: []', `default: made at the first start, kept in ${data}`)
+}
+
+function credentialOrigin(raw: Raw, accessKeyId: string): string {
+  const listed = raw.tree['credentials']
+  const index = Array.isArray(listed)
+    ? listed.findIndex((item) => (item as { accessKeyId?: unknown }).accessKeyId === accessKeyId)
+    : -1
+  const env = raw.env['SLUICE_ROOT_ACCESS_KEY'] ?? raw.env['SLUICE_ROOT_ACCESS_KEY_FILE']
+  const fromEnv = index < 0 || env === accessKeyId
+  return fromEnv
+    ? 'SLUICE_ROOT_ACCESS_KEY'
+    : (raw.origin(['credentials', index]) ?? 'configuration')
+}

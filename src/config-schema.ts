@@ -1,0 +1,264 @@
+/**
+ * The rules of the configuration file as a zod schema: which keys there are, what their values may be.
+ * `config.ts` makes the gateway's `Config` of what passes; the JSON Schema comes from here too.
+ */
+import * as z from 'zod'
+import { preset } from './config-options.ts'
+import { parseDuration, parseSize, UnitError } from './config-units.ts'
+
+/** The file's keys; `Measure` is what sizes and durations are written as. */
+interface Shape<Measure> {
+  host: string
+  port: number
+  data: string
+  region: string
+  domains: string[]
+  publicUrl?: string | undefined
+  credentials: CredentialSettings[]
+  buckets: string[]
+  metadata: { engine: 'memory' | 'sqlite'; path?: string | undefined }
+  storage: { engine: 'memory' | 'fs'; path?: string | undefined }
+  etag: 'md5' | 'opaque'
+  limits: {
+    maxObjectSize: Measure
+    minPartSize: Measure
+    inlineMax: Measure
+    maxHeaderSize: Measure
+    headersTimeout: Measure
+    idleTimeout: Measure
+    keepAliveTimeout: Measure
+    maxConnections: number
+  }
+  sweep: { interval: Measure; abandonedUploads: Measure }
+  log: { level: 'debug' | 'info' | 'warn' | 'error' | 'silent'; format: 'auto' | 'text' | 'json' }
+  metrics: { auth: 'none' | 'token'; token?: string | undefined; tokenFile?: string | undefined }
+  control?: { host?: string | undefined; port: number } | undefined
+  tls?: { cert: string; key: string } | undefined
+  shutdownTimeout: Measure
+}
+
+export interface CredentialSettings {
+  accessKeyId: string
+  secretAccessKey?: string | undefined
+  secretAccessKeyFile?: string | undefined
+  displayName: string
+  userId?: string | undefined
+}
+
+type Loose<T> = T extends readonly (infer Item)[]
+  ? readonly Loose<Item>[]
+  : T extends object
+    ? { readonly [Key in keyof T]?: Loose<T[Key]> | undefined }
+    : T
+
+/** A configuration file as it may be written; every key may be absent. */
+export type ConfigInput = Loose<Shape<string | number>>
+/** The same with defaults filled in, sizes in bytes and durations in milliseconds. */
+export type Settings = Shape<number>
+
+const measured = (
+  parse: (text: string | number) => number,
+  least: number,
+  most: number,
+  words: string,
+) =>
+  z.union([z.string(), z.number()]).transform((text, context) => {
+    try {
+      const value = parse(text)
+      if (value >= least && value <= most) return value
+      context.addIssue({ code: 'custom', message: `"${text}" is out of bounds: ${words}` })
+    } catch (error) {
+      if (!(error instanceof UnitError)) throw error
+      context.addIssue({ code: 'custom', message: error.message })
+    }
+    return z.NEVER
+  })
+
+const size = (key: string, least: number, most: number, words: string) =>
+  measured(parseSize, least, most, words).prefault(preset(key))
+const duration = (key: string, least: number, most: number, words: string) =>
+  measured(parseDuration, least, most, words).prefault(preset(key))
+const choice = <const T extends readonly [string, ...string[]]>(key: string, words: T) =>
+  z.enum(words).prefault(preset(key) as T[number])
+
+const TEXT = z.string().min(1)
+const PORT = z.int().min(0).max(65_535)
+const FOLDER = TEXT.optional()
+
+const BUCKET = z
+  .string()
+  .regex(
+    /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/,
+    'a bucket name has 3 to 63 characters of a-z, 0-9, "." and "-", and begins and ends with a letter or digit',
+  )
+const DOMAIN = z
+  .string()
+  .regex(
+    /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/i,
+    'a domain is written without scheme, port and dots around it',
+  )
+
+const CREDENTIAL = z
+  .strictObject({
+    accessKeyId: z
+      .string()
+      .regex(
+        /^[A-Za-z0-9_.-]{3,128}$/,
+        'an access key has 3 to 128 letters, digits, "_", "." and "-"',
+      ),
+    secretAccessKey: z.string().min(8, 'a secret has at least 8 characters').optional(),
+    secretAccessKeyFile: TEXT.optional(),
+    /** Keys with the same name are keys of one user, who owns what any of them makes. */
+    displayName: z.string().min(1).max(64).default('root'),
+    /** Canonical user id; derived from the name where absent. */
+    userId: z
+      .string()
+      .regex(/^[A-Za-z0-9]{1,64}$/, 'a user id has 1 to 64 letters and digits')
+      .optional(),
+  })
+  .refine(
+    (key) => (key.secretAccessKey === undefined) !== (key.secretAccessKeyFile === undefined),
+    {
+      message: 'a credential needs either secretAccessKey or secretAccessKeyFile',
+    },
+  )
+
+const DAYS = 86_400_000
+
+function build() {
+  return z.strictObject({
+    host: TEXT.prefault(preset('host') as string),
+    port: PORT.prefault(preset('port') as number),
+    data: TEXT.prefault(preset('data') as string),
+    region: z
+      .string()
+      .regex(/^[a-z0-9-]{1,63}$/, 'a region is written in a-z, 0-9 and "-"')
+      .prefault(preset('region') as string),
+    domains: z.array(DOMAIN).prefault([]),
+    publicUrl: z
+      .url({ protocol: /^https?$/, error: 'an http:// or https:// URL is expected' })
+      .optional(),
+    credentials: z.array(CREDENTIAL).prefault([]),
+    buckets: z.array(BUCKET).prefault([]),
+    metadata: z
+      .strictObject({ engine: choice('metadata.engine', ['memory', 'sqlite']), path: FOLDER })
+      .prefault({}),
+    storage: z
+      .strictObject({ engine: choice('storage.engine', ['memory', 'fs']), path: FOLDER })
+      .prefault({}),
+    etag: choice('etag', ['md5', 'opaque']),
+    limits: z
+      .strictObject({
+        maxObjectSize: size('limits.maxObjectSize', 1, 5 * 2 ** 30, '1 byte to 5GiB'),
+        minPartSize: size('limits.minPartSize', 0, 5 * 2 ** 30, '0 to 5GiB'),
+        inlineMax: size('limits.inlineMax', 0, 2 ** 16, '0 to 64KiB'),
+        maxHeaderSize: size('limits.maxHeaderSize', 8192, 2 ** 20, '8KiB to 1MiB'),
+        headersTimeout: duration('limits.headersTimeout', 1000, DAYS, '1s to 1d'),
+        idleTimeout: duration('limits.idleTimeout', 1000, DAYS, '1s to 1d'),
+        keepAliveTimeout: duration('limits.keepAliveTimeout', 1000, DAYS, '1s to 1d'),
+        maxConnections: z
+          .int()
+          .min(1)
+          .prefault(preset('limits.maxConnections') as number),
+      })
+      .prefault({}),
+    sweep: z
+      .strictObject({
+        interval: duration('sweep.interval', 1000, 30 * DAYS, '1s to 30d'),
+        abandonedUploads: duration('sweep.abandonedUploads', 0, 3650 * DAYS, '0 (never) to 3650d'),
+      })
+      .prefault({}),
+    log: z
+      .strictObject({
+        level: choice('log.level', ['debug', 'info', 'warn', 'error', 'silent']),
+        format: choice('log.format', ['auto', 'text', 'json']),
+      })
+      .prefault({}),
+    metrics: z
+      .strictObject({
+        auth: choice('metrics.auth', ['none', 'token']),
+        token: z.string().min(8, 'a token has at least 8 characters').optional(),
+        tokenFile: TEXT.optional(),
+      })
+      .prefault({})
+      .refine((metrics) => !(metrics.token && metrics.tokenFile), {
+        message: 'either token or tokenFile is meant, not both',
+      })
+      .refine((metrics) => metrics.auth === 'none' || metrics.token || metrics.tokenFile, {
+        message: 'token needs a token or a tokenFile',
+        path: ['auth'],
+      })
+      .refine((metrics) => metrics.auth === 'token' || !(metrics.token || metrics.tokenFile), {
+        message: 'a token does nothing while this is none',
+        path: ['auth'],
+      }),
+    control: z.strictObject({ host: TEXT.optional(), port: PORT }).optional(),
+    tls: z.strictObject({ cert: TEXT, key: TEXT }).optional(),
+    shutdownTimeout: duration('shutdownTimeout', 0, DAYS, '0 to 1d'),
+  })
+}
+
+const SCHEMA: z.ZodType<Settings> = build()
+
+/** What is wrong with a value of the tree. */
+export interface Issue {
+  readonly path: readonly (string | number)[]
+  readonly message: string
+  /** Set where the key itself is not known: the keys that are, at this place. */
+  readonly known?: readonly string[]
+}
+
+/** Checks a tree of raw values. */
+export function checkSettings(
+  tree: unknown,
+): { readonly settings: Settings } | { readonly issues: readonly Issue[] } {
+  const result = SCHEMA.safeParse(tree, { reportInput: true })
+  if (result.success) return { settings: result.data }
+  return { issues: result.error.issues.flatMap((issue) => issuesOf(issue)) }
+}
+
+/** Checks one credential by itself. */
+export function checkCredential(
+  tree: unknown,
+): { readonly credential: CredentialSettings } | { readonly issues: readonly Issue[] } {
+  const result = CREDENTIAL.safeParse(tree, { reportInput: true })
+  if (result.success) return { credential: result.data }
+  return { issues: result.error.issues.flatMap((issue) => issuesOf(issue)) }
+}
+
+function issuesOf(issue: z.core.$ZodIssue): Issue[] {
+  const path = issue.path.map((segment) =>
+    typeof segment === 'number' ? segment : String(segment),
+  )
+  if (issue.code !== 'unrecognized_keys') return [{ path, message: wording(issue) }]
+  const known = knownKeys(path)
+  return issue.keys.map((key) => ({ path: [...path, key], message: `unknown key ${key}`, known }))
+}
+
+function wording(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'invalid_value') return `expected one of ${issue.values.join(', ')}`
+  if (issue.code === 'invalid_union') return 'expected a number with a unit'
+  if (issue.code !== 'invalid_type') return lowered(issue.message)
+  return issue.input === undefined
+    ? 'is missing'
+    : lowered(issue.message.replace('Invalid input: ', ''))
+}
+
+function lowered(text: string): string {
+  return text.charAt(0).toLowerCase() + text.slice(1)
+}
+
+/** The file's JSON Schema (draft 2020-12), for editors. */
+export function jsonSchema(): Record<string, unknown> {
+  const schema = z.toJSONSchema(SCHEMA, { io: 'input' })
+  return { ...schema, title: 'Sluice configuration' }
+}
+
+function knownKeys(path: readonly (string | number)[]): string[] {
+  let at: unknown = jsonSchema()
+  for (const segment of path) {
+    const node = at as { items?: unknown; properties?: Record<string, unknown> }
+    at = typeof segment === 'number' ? node.items : node.properties?.[segment]
+  }
+  return Object.keys((at as { properties?: Record<string, unknown> } | undefined)?.properties ?? {})
+}

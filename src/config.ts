@@ -1,0 +1,239 @@
+/**
+ * The gateway's configuration: complete, checked, with absolute paths and secrets read. Made from a
+ * file, the environment and flags by `loadConfig`, or from an object by `configOf` (tests, embedding).
+ */
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { blame, ConfigError, loadRaw, type Path, type Raw, type Sources } from './config-load.ts'
+import { didYouMean } from './config-nearest.ts'
+import type { LogLevel } from './log.ts'
+import {
+  checkCredential,
+  checkSettings,
+  type ConfigInput,
+  type CredentialSettings,
+  type Settings,
+} from './config-schema.ts'
+
+export { ConfigError, type Sources } from './config-load.ts'
+export type { ConfigInput } from './config-schema.ts'
+
+export interface Credential {
+  readonly accessKeyId: string
+  readonly secretAccessKey: string
+  /** Canonical user id: credentials that share it are one user. */
+  readonly userId: string
+  readonly displayName: string
+}
+
+export interface Limits {
+  readonly maxObjectSizeBytes: number
+  readonly minPartSizeBytes: number
+  readonly inlineMaxBytes: number
+  readonly maxHeaderSizeBytes: number
+  readonly headersTimeoutMs: number
+  readonly idleTimeoutMs: number
+  readonly keepAliveTimeoutMs: number
+  readonly maxConnections: number
+}
+
+export type LogFormat = 'auto' | 'text' | 'json'
+
+export interface Config {
+  readonly host: string
+  readonly port: number
+  /** Absolute path. */
+  readonly data: string
+  readonly region: string
+  readonly domains: readonly string[]
+  readonly publicUrl: string | undefined
+  /** Empty: the data folder's own credentials are used, and made at the first start. */
+  readonly credentials: readonly Credential[]
+  readonly buckets: readonly string[]
+  readonly metadata:
+    | { readonly engine: 'memory' }
+    | { readonly engine: 'sqlite'; readonly path: string }
+  readonly storage: { readonly engine: 'memory' } | { readonly engine: 'fs'; readonly path: string }
+  readonly etag: 'md5' | 'opaque'
+  readonly limits: Limits
+  readonly sweepIntervalMs: number
+  /** 0: never. */
+  readonly abandonedUploadsMs: number
+  readonly log: { readonly level: LogLevel; readonly format: LogFormat }
+  /** What /metrics wants to be told; undefined: nothing. */
+  readonly metricsToken: string | undefined
+  /** Where health, metrics and docs are served instead of on the S3 port. */
+  readonly control: { readonly host: string; readonly port: number } | undefined
+  /** PEM files. */
+  readonly tls: { readonly cert: string; readonly key: string } | undefined
+  readonly shutdownTimeoutMs: number
+}
+
+export interface Loaded {
+  readonly config: Config
+  readonly settings: Settings
+  readonly raw: Raw
+}
+
+/** Reads, merges and checks everything; throws `ConfigError` with one line for each problem. */
+export async function loadConfig(sources: Sources): Promise<Loaded> {
+  const raw = await loadRaw(sources)
+  const settings = checked(raw)
+  return { config: resolveConfig(settings, raw), settings, raw }
+}
+
+/** The same for an object with the file's keys; paths start from the current folder. */
+export function configOf(input: ConfigInput): Config {
+  const raw: Raw = {
+    tree: { ...input },
+    env: {},
+    cwd: process.cwd(),
+    file: undefined,
+    warnings: [],
+    origin: () => undefined,
+  }
+  return resolveConfig(checked(raw), raw)
+}
+
+/** Canonical user id of a name: 64 hex digits, the same on every machine. */
+export function userIdOf(displayName: string): string {
+  return createHash('sha256').update(`sluice user ${displayName}`).digest('hex')
+}
+
+function checked(raw: Raw): Settings {
+  const result = checkSettings(raw.tree)
+  if ('settings' in result) return result.settings
+  const problems = result.issues.map(({ path, message, known }) => {
+    const hint = known ? didYouMean(String(path.at(-1)), known) : ''
+    return `${blame(raw, path)}: ${known ? '' : `${spelled(path)}: `}${message}${hint}`
+  })
+  throw new ConfigError(problems.sort((a, b) => a.localeCompare(b, 'en', { numeric: true })))
+}
+
+/** `credentials[0].accessKeyId` */
+function spelled(path: Path): string {
+  return path
+    .map((segment) => (typeof segment === 'number' ? `[${segment}]` : `.${segment}`))
+    .join('')
+    .slice(1)
+}
+
+function resolveConfig(settings: Settings, raw: Raw): Config {
+  const { limits, metadata, storage, sweep, metrics, control } = settings
+  const data = resolve(raw.cwd, settings.data)
+  const root = rootFromEnvironment(raw)
+  const listed = settings.credentials.map((credential, index) =>
+    resolveCredential(credential, `${blame(raw, ['credentials', index])}: `),
+  )
+  const credentials = root
+    ? [root, ...listed.filter(({ accessKeyId }) => accessKeyId !== root.accessKeyId)]
+    : listed
+  refuseDoubles(credentials, raw)
+  return {
+    host: settings.host,
+    port: settings.port,
+    data,
+    region: settings.region,
+    domains: settings.domains.map((domain) => domain.toLowerCase()),
+    publicUrl: settings.publicUrl,
+    credentials,
+    buckets: [...new Set(settings.buckets)],
+    metadata:
+      metadata.engine === 'memory'
+        ? { engine: 'memory' }
+        : {
+            engine: 'sqlite',
+            path: resolve(raw.cwd, metadata.path ?? join(data, 'metadata', 'rows.db')),
+          },
+    storage:
+      storage.engine === 'memory'
+        ? { engine: 'memory' }
+        : { engine: 'fs', path: resolve(raw.cwd, storage.path ?? join(data, 'objects')) },
+    etag: settings.etag,
+    limits: {
+      maxObjectSizeBytes: limits.maxObjectSize,
+      minPartSizeBytes: limits.minPartSize,
+      inlineMaxBytes: limits.inlineMax,
+      maxHeaderSizeBytes: limits.maxHeaderSize,
+      headersTimeoutMs: limits.headersTimeout,
+      idleTimeoutMs: limits.idleTimeout,
+      keepAliveTimeoutMs: limits.keepAliveTimeout,
+      maxConnections: limits.maxConnections,
+    },
+    sweepIntervalMs: sweep.interval,
+    abandonedUploadsMs: sweep.abandonedUploads,
+    log: settings.log,
+    metricsToken:
+      metrics.token ??
+      (metrics.tokenFile &&
+        readSecret(metrics.tokenFile, `${blame(raw, ['metrics', 'tokenFile'])}: `)),
+    control: control && { host: control.host ?? settings.host, port: control.port },
+    tls: settings.tls,
+    shutdownTimeoutMs: settings.shutdownTimeout,
+  }
+}
+
+function resolveCredential(credential: CredentialSettings, place: string): Credential {
+  const { accessKeyId, secretAccessKey, secretAccessKeyFile, displayName, userId } = credential
+  return {
+    accessKeyId,
+    // The schema has made sure that one of the two is there.
+    secretAccessKey: secretAccessKey ?? readSecret(secretAccessKeyFile!, place),
+    displayName,
+    userId: userId ?? userIdOf(displayName),
+  }
+}
+
+function rootFromEnvironment({ env, cwd }: Raw): Credential | undefined {
+  const [accessKeyId, secretAccessKey] = ['SLUICE_ROOT_ACCESS_KEY', 'SLUICE_ROOT_SECRET_KEY'].map(
+    (name) => {
+      const file = env[`${name}_FILE`]
+      if (!file) return env[name] || undefined
+      if (env[name])
+        throw new ConfigError([`${name}_FILE: ${name} is set too; one of them is meant`])
+      return readSecret(resolve(cwd, file), `${name}_FILE: `, ACCESS_KEY_LENGTH_MIN)
+    },
+  )
+  if (accessKeyId === undefined && secretAccessKey === undefined) return undefined
+  if (accessKeyId === undefined || secretAccessKey === undefined)
+    throw new ConfigError([
+      'SLUICE_ROOT_ACCESS_KEY and SLUICE_ROOT_SECRET_KEY go together: one is unset',
+    ])
+  const result = checkCredential({ accessKeyId, secretAccessKey })
+  if ('credential' in result) return resolveCredential(result.credential, '')
+  throw new ConfigError(
+    result.issues.map(
+      ({ path, message }) =>
+        `SLUICE_ROOT_${path[0] === 'accessKeyId' ? 'ACCESS' : 'SECRET'}_KEY: ${message}`,
+    ),
+  )
+}
+
+const ACCESS_KEY_LENGTH_MIN = 3
+const SECRET_LENGTH_MIN = 8
+
+/** A secret in a file, without the line break that editors put behind it. */
+function readSecret(file: string, place: string, lengthMin: number = SECRET_LENGTH_MIN): string {
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8').trim()
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    throw new ConfigError([`${place}${file} cannot be read (${code})`])
+  }
+  if (text.length < lengthMin)
+    throw new ConfigError([`${place}${file} holds fewer than ${lengthMin} characters`])
+  return text
+}
+
+function refuseDoubles(credentials: readonly Credential[], raw: Raw): void {
+  const seen = new Set<string>()
+  for (const { accessKeyId } of credentials) {
+    if (seen.has(accessKeyId))
+      throw new ConfigError([
+        `${blame(raw, ['credentials'])}: access key ${accessKeyId} is there twice`,
+      ])
+    seen.add(accessKeyId)
+  }
+}

@@ -1,0 +1,261 @@
+/** One request and its answer, on the pipeline's road. */
+import { S3Error } from '../api/error.ts'
+import { XML_BYTES_MAX } from '../api/limits.ts'
+import type { Call, OperationName, Requester } from '../api/operations.ts'
+import type { BodyScheme } from '../auth/authenticator.ts'
+import { anonymousBodyScheme } from '../auth/payload-hash.ts'
+import { asS3Error, renderError } from './error-xml.ts'
+import { readHead, type RequestHead } from './head.ts'
+import { Hold } from './hold.ts'
+import { bodyKind, checksumRequired, parseInput } from './parse.ts'
+import { createPayload, type RequestPayload } from './payload.ts'
+import type { PipelineOptions } from './pipeline.ts'
+import { renderOutput, type Rendered } from './render.ts'
+import { route } from './route.ts'
+import type { Arrival, Sink } from './sink.ts'
+
+/** S3 answers these with 200 at once where they take long, and tells how it went in the body. */
+const HELD: ReadonlySet<string> = new Set([
+  'CompleteMultipartUpload',
+  'CopyObject',
+  'UploadPartCopy',
+])
+
+type AnyHandler = (input: unknown, call: Call) => Promise<object>
+
+/** Also the `Call` that the handler sees. */
+export class Exchange implements Call {
+  readonly requestId: string
+  requester: Requester | undefined
+  readonly #options: PipelineOptions
+  readonly #arrival: Arrival
+  readonly #sink: Sink
+  readonly #startMs: number
+  #head: RequestHead | undefined
+  #operation: string | undefined
+  #payload: RequestPayload | undefined
+  #abort: AbortController | undefined
+  #hold: Hold | undefined
+  #error: unknown
+  #code: string | undefined
+
+  constructor(options: PipelineOptions, arrival: Arrival, sink: Sink) {
+    this.requestId = options.nextRequestId()
+    this.#options = options
+    this.#arrival = arrival
+    this.#sink = sink
+    this.#startMs = options.elapsedMs()
+  }
+
+  /** Made when first asked for: most handlers never look. */
+  get signal(): AbortSignal {
+    if (this.#abort === undefined) {
+      const abort = new AbortController()
+      this.#abort = abort
+      this.#sink.onGone(() => abort.abort())
+    }
+    return this.#abort.signal
+  }
+
+  async run(): Promise<void> {
+    let rendered: Rendered
+    try {
+      rendered = await this.#answer()
+    } catch (error) {
+      rendered = this.#refusal(error)
+    }
+    await this.#send(rendered)
+  }
+
+  async #answer(): Promise<Rendered> {
+    const { api, authenticator, authorize, domains } = this.#options
+    const { method, url, rawHeaders } = this.#arrival
+    const head = readHead(method, url, rawHeaders, domains)
+    this.#head = head
+    // Who asks is settled before what is asked: strangers learn nothing from a routing error.
+    let lost: unknown
+    try {
+      this.#operation = route(head)
+    } catch (error) {
+      lost = error
+    }
+    const identity = authenticator.authenticate(head)
+    this.requester = identity?.requester
+    const operation = this.#operation
+    if (operation === undefined) {
+      if (identity === undefined) throw new S3Error('AccessDenied')
+      throw lost
+    }
+    authorize(operation, this.requester, head)
+    const handler = api[operation as OperationName] as AnyHandler | undefined
+    if (handler === undefined) {
+      throw new S3Error('NotImplemented', { message: `${operation} is not implemented here.` })
+    }
+    const read = this.#input(operation, head, identity?.body)
+    const input = read instanceof Promise ? await read : read
+    const answer = handler(input, this)
+    return renderOutput(operation, await (HELD.has(operation) ? this.#held(answer) : answer))
+  }
+
+  /** The typed input; a promise only where the body is a document, which has to be read first. */
+  #input(
+    operation: string,
+    head: RequestHead,
+    signed: BodyScheme | undefined,
+  ): Record<string, unknown> | Promise<Record<string, unknown>> {
+    const kind = bodyKind(operation)
+    if (kind === 'none') return parseInput(operation, head)
+    const scheme = signed ?? anonymousBodyScheme(head.header('x-amz-content-sha256'))
+    const payload = this.#openBody(operation, kind === 'stream', head, scheme)
+    if (kind !== 'stream') {
+      return whole(payload).then((bytes) => parseInput(operation, head, bytes))
+    }
+    const input = parseInput(operation, head, payload)
+    stripFraming(input)
+    return input
+  }
+
+  #openBody(
+    operation: string,
+    isStream: boolean,
+    head: RequestHead,
+    scheme: BodyScheme,
+  ): RequestPayload {
+    const { source } = this.#arrival
+    if (isStream && !source.isAnnounced) throw new S3Error('MissingContentLength')
+    const payload = createPayload(head, scheme, source, {
+      sizeMax: isStream ? this.#options.putBytesMax : XML_BYTES_MAX,
+      tooLarge: isStream ? 'EntityTooLarge' : 'MaxMessageLengthExceeded',
+      // What CompleteMultipartUpload says of checksums is about the object, not about its own XML.
+      ownChecksum: operation !== 'CompleteMultipartUpload',
+    })
+    this.#payload = payload
+    if (!payload.hasIntegrity && checksumRequired(operation)) {
+      throw new S3Error('InvalidRequest', {
+        message: 'Missing required header for this request: Content-MD5 OR x-amz-checksum-*',
+      })
+    }
+    return payload
+  }
+
+  /** Waits for a handler that may take long; the client hears of us meanwhile. */
+  async #held(answer: Promise<object>): Promise<object> {
+    const hold = new Hold(this.#sink, this.#options.holdAfterMs, () => this.#common())
+    this.#hold = hold
+    try {
+      return await answer
+    } finally {
+      hold.stop()
+    }
+  }
+
+  #refusal(error: unknown): Rendered {
+    const { region, hostId } = this.#options
+    const said = asS3Error(error)
+    this.#error = error
+    this.#code = said.code
+    const ids = { requestId: this.requestId, hostId }
+    const rendered = renderError(said, this.#arrival.method, ids, this.#resource())
+    const bucket = this.#head?.bucket
+    if (bucket !== undefined && said.code !== 'NoSuchBucket') {
+      if (said.headers['x-amz-bucket-region'] === undefined) {
+        rendered.headers.push('x-amz-bucket-region', region)
+      }
+    }
+    return rendered
+  }
+
+  /** As S3 names it in errors: the path, still encoded. */
+  #resource(): string {
+    const { url } = this.#arrival
+    const query = url.indexOf('?')
+    return query < 0 ? url : url.slice(0, query)
+  }
+
+  #common(): string[] {
+    return [
+      'x-amz-request-id',
+      this.requestId,
+      'x-amz-id-2',
+      this.#options.hostId,
+      'server',
+      'Sluice',
+    ]
+  }
+
+  async #send(rendered: Rendered): Promise<void> {
+    let { status } = rendered
+    let bytesOut = 0
+    let isCut = false
+    try {
+      bytesOut = await this.#transmit(rendered)
+    } catch (error) {
+      const refusal = this.#refusal(error)
+      isCut = this.#sink.hasBegun
+      // Otherwise a header could not be sent, but all others can.
+      if (!isCut) {
+        status = refusal.status
+        bytesOut = await this.#transmit(refusal)
+      }
+    }
+    this.#settle(status, bytesOut, isCut || this.#sink.isGone)
+  }
+
+  /** Resolves to the bytes of body sent. */
+  #transmit({ status, headers, body }: Rendered): number | Promise<number> {
+    if (this.#hold?.isBegun === true) {
+      return this.#hold.finish(typeof body === 'string' ? body : '')
+    }
+    const all = this.#common()
+    for (const each of headers) all.push(each)
+    if (body !== undefined && isBody(body)) return this.#sink.stream(status, all, body)
+    this.#sink.send(status, all, body)
+    if (body === undefined || this.#arrival.method === 'HEAD') return 0
+    return typeof body === 'string' ? Buffer.byteLength(body) : body.length
+  }
+
+  #settle(status: number, bytesOut: number, isBroken: boolean): void {
+    const { onRequest, elapsedMs } = this.#options
+    const { method, remoteAddress } = this.#arrival
+    const head = this.#head
+    onRequest({
+      requestId: this.requestId,
+      method,
+      operation: this.#operation,
+      bucket: head?.bucket,
+      key: head?.key,
+      status: this.#hold?.isBegun === true ? 200 : status,
+      code: this.#code,
+      error: this.#error,
+      bytesIn: this.#payload?.count ?? 0,
+      bytesOut,
+      durationMs: elapsedMs() - this.#startMs,
+      isBroken,
+      remoteAddress,
+      userAgent: head?.header('user-agent'),
+      requester: this.requester?.id,
+    })
+  }
+}
+
+/** The whole of an XML document or a policy, verified. */
+async function whole(payload: RequestPayload): Promise<Uint8Array> {
+  const bytes = await payload.take(XML_BYTES_MAX, [])
+  if (bytes instanceof Uint8Array) return bytes
+  throw new Error('a body within its limit did not come whole')
+}
+
+function isBody(
+  body: NonNullable<Rendered['body']>,
+): body is Exclude<typeof body, Uint8Array | string> {
+  return typeof body !== 'string' && !(body instanceof Uint8Array)
+}
+
+/** `aws-chunked` names the framing, which is off by now; what is left is the object's own encoding. */
+function stripFraming(input: Record<string, unknown>): void {
+  const encoding = input['ContentEncoding']
+  if (typeof encoding !== 'string' || !encoding.toLowerCase().includes('aws-chunked')) return
+  const own = encoding.split(',').filter((part) => part.trim().toLowerCase() !== 'aws-chunked')
+  if (own.length === 0) delete input['ContentEncoding']
+  else input['ContentEncoding'] = own.map((part) => part.trim()).join(',')
+}

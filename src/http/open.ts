@@ -1,0 +1,106 @@
+/** The door of this room: from the S3 API and who may use it, to something a server can be given. */
+import { randomBytes } from 'node:crypto'
+import type { IncomingMessage, Server as HttpServer, ServerResponse } from 'node:http'
+import type { Server as HttpsServer } from 'node:https'
+import { getRequestListener } from '@hono/node-server'
+import { PUT_BYTES_MAX } from '../api/limits.ts'
+import type { S3Api } from '../api/operations.ts'
+import type { Authenticator } from '../auth/authenticator.ts'
+import { createControl, type Control, type ControlOptions } from './app.ts'
+import { createListener } from './listener.ts'
+import { createPipeline, signedOnly, type Authorize } from './pipeline.ts'
+import type { RequestEntry } from './request-entry.ts'
+
+export { SERVER_OPTIONS } from './listener.ts'
+export type { ControlOptions } from './app.ts'
+export type { RequestEntry } from './request-entry.ts'
+
+export interface GateOptions {
+  readonly api: S3Api
+  readonly authenticator: Authenticator
+  readonly control: ControlOptions
+  /** False: the control plane listens elsewhere (`attachControl`), and its paths are buckets here. */
+  readonly controlOnMain: boolean
+  readonly onRequest: (entry: RequestEntry) => void
+  readonly region: string
+  /** Names under which buckets are hosts (`s3.example.com`), in lower case. */
+  readonly domains?: readonly string[]
+  /** Absent: whoever is known may do everything, anonymous requests nothing. */
+  readonly authorize?: Authorize
+  /** One PUT or part, in bytes. */
+  readonly putBytesMax?: number
+  /** Milliseconds without progress after which a body is given up. */
+  readonly bodyTimeoutMs?: number
+  /** Milliseconds after which a slow Complete or copy begins its answer with white space. */
+  readonly holdAfterMs?: number
+}
+
+export interface Gate extends Disposable {
+  /** Serves S3 (and the control plane, where it is on the main port) on a server made with `SERVER_OPTIONS`. */
+  attach(server: HttpServer | HttpsServer): void
+  /** Serves the control plane alone. */
+  attachControl(server: HttpServer | HttpsServer): void
+  readonly control: Control
+}
+
+const BODY_TIMEOUT_MS = 60_000
+const HOLD_AFTER_MS = 10_000
+
+export function openGate(options: GateOptions): Gate {
+  const control = createControl(options.control)
+  const answer = getRequestListener((request) => control.fetch(request), {
+    overrideGlobalObjects: false,
+  })
+  const nextRequestId = createRequestIds()
+  const hostId = randomBytes(24).toString('base64')
+  const pipeline = createPipeline({
+    api: options.api,
+    authenticator: options.authenticator,
+    authorize: options.authorize ?? signedOnly,
+    domains: options.domains ?? [],
+    region: options.region,
+    putBytesMax: options.putBytesMax ?? PUT_BYTES_MAX,
+    holdAfterMs: options.holdAfterMs ?? HOLD_AFTER_MS,
+    hostId,
+    nextRequestId,
+    elapsedMs: () => performance.now(),
+    onRequest: options.onRequest,
+  })
+  const listener = createListener({
+    pipeline,
+    bodyTimeoutMs: options.bodyTimeoutMs ?? BODY_TIMEOUT_MS,
+    hostId,
+    nextRequestId,
+    intercept(request, response) {
+      if (!options.controlOnMain || !isControl(request)) return false
+      void answer(request, response)
+      return true
+    },
+  })
+
+  function isControl({ method, url, headers }: IncomingMessage): boolean {
+    return control.owns(method ?? '', url ?? '', headers.authorization)
+  }
+
+  return {
+    control,
+    attach: (server) => listener.attach(server),
+    attachControl(server) {
+      server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+        if (isControl(request)) void answer(request, response)
+        else response.writeHead(404).end()
+      })
+    },
+    [Symbol.dispose]: () => listener[Symbol.dispose](),
+  }
+}
+
+/** 16 upper-case hex digits: a random beginning for the process, then counting, so that none returns. */
+function createRequestIds(): () => string {
+  const prefix = randomBytes(4).toString('hex').toUpperCase()
+  let count = randomBytes(4).readUInt32BE()
+  return () => {
+    count = (count + 1) >>> 0
+    return prefix + count.toString(16).toUpperCase().padStart(8, '0')
+  }
+}

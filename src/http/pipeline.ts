@@ -1,0 +1,54 @@
+/**
+ * The one road of an S3 request: address, route, authenticate, authorize, parse (the body verified),
+ * handle, render. Whatever goes wrong on it becomes one S3 error document and one entry for the log.
+ */
+import { S3Error } from '../api/error.ts'
+import type { Requester, S3Api } from '../api/operations.ts'
+import type { Authenticator } from '../auth/authenticator.ts'
+import { Exchange } from './exchange.ts'
+import type { RequestHead } from './head.ts'
+import type { RequestEntry } from './request-entry.ts'
+import type { Arrival, Sink } from './sink.ts'
+
+/** May this requester do this? Throws AccessDenied where not. */
+export type Authorize = (
+  operation: string,
+  requester: Requester | undefined,
+  head: RequestHead,
+) => void
+
+export interface PipelineOptions {
+  readonly api: S3Api
+  readonly authenticator: Authenticator
+  readonly authorize: Authorize
+  /** Names under which buckets are hosts, in lower case. */
+  readonly domains: readonly string[]
+  /** Told with errors about buckets, so that clients find the region of their signature. */
+  readonly region: string
+  /** One PUT or one part, in bytes. */
+  readonly putBytesMax: number
+  /** Requests answered later than this begin with white space (those S3 does it for); milliseconds. */
+  readonly holdAfterMs: number
+  /** `x-amz-id-2`: tells which server answered. */
+  readonly hostId: string
+  /** 16 upper-case hex digits, never the same twice. */
+  readonly nextRequestId: () => string
+  /** Milliseconds with fractions, from any origin, never backwards. */
+  readonly elapsedMs: () => number
+  /** Called once a request, when it is over. */
+  readonly onRequest: (entry: RequestEntry) => void
+}
+
+export interface Pipeline {
+  /** Answers. Never throws and never rejects: every failure is answered, or breaks the connection off. */
+  handle(arrival: Arrival, sink: Sink): Promise<void>
+}
+
+export function createPipeline(options: PipelineOptions): Pipeline {
+  return { handle: (arrival, sink) => new Exchange(options, arrival, sink).run() }
+}
+
+/** Anonymous requests are refused; whoever is known may do everything. */
+export const signedOnly: Authorize = (_operation, requester) => {
+  if (requester === undefined) throw new S3Error('AccessDenied')
+}

@@ -1,0 +1,257 @@
+/**
+ * CopyObject: a new version over the bytes of another one. No byte moves: inlined content is copied
+ * with its row, and blobs are shared (share.ts). Only a checksum of another algorithm makes us read, or
+ * a source of so many fragments that its manifest does not fit into one commit.
+ *
+ * The copy keeps the source's ETag and, where it was uploaded in parts, its parts.
+ */
+import { S3Error } from '../api/error.ts'
+import { COPY_BYTES_MAX } from '../api/limits.ts'
+import type { Call, Handler, Input, Output } from '../api/operations.ts'
+import { createDigest } from '../lib/digest.ts'
+import { aclFromHeaders } from './acl.ts'
+import { addChecksum, algorithmNamed } from './checksum.ts'
+import { checkWrite } from './condition.ts'
+import { discardWritten, partsContent, readContent, writeContent } from './content.ts'
+import type { Context } from './context.ts'
+import {
+  type CopySource,
+  findCopySource,
+  type FoundSource,
+  parseCopySource,
+} from './copy-source.ts'
+import { storedHeaders, storedMetadata } from './headers.ts'
+import {
+  type Address,
+  checkExpectedOwner,
+  objectAddress,
+  ownerOf,
+  refuseUnsupported,
+  storedClass,
+} from './object-input.ts'
+import type { BucketRow, Content, StoredChecksum, StoredHeaders, VersionRow } from './rows.ts'
+import { borrow, type Borrowed, checkStillBorrowed, giveBack } from './share.ts'
+import { Contended, transact, type Tx } from './transact.ts'
+import { type Mutable, pushVersion, shownId, type VersionDraft } from './version.ts'
+
+/** Times that the source may change under us. */
+const ATTEMPTS_MAX = 16
+/** Pages that are rewritten, or written, in one commit; an object of 10,000 plain parts has 20. */
+const SHARED_PAGES_MAX = 24
+
+type CopyInput = Input<'CopyObject'> & { readonly ExpiresString?: string | undefined }
+
+export function copyObject(ctx: Context): Handler<'CopyObject'> {
+  return async (input, call) => {
+    const target = objectAddress(input)
+    refuseUnsupported(input)
+    const address = parseCopySource(input.CopySource ?? '')
+    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+      const source = await findCopySource(ctx, address, input)
+      const output = await copy(ctx, input, call, target, address, source)
+      if (output !== undefined) return output
+    }
+    throw new Contended('the source of the copy changed all the time')
+  }
+}
+
+/** One attempt; undefined where the source is no longer what it was. */
+async function copy(
+  ctx: Context,
+  input: CopyInput,
+  call: Call,
+  target: Address,
+  address: CopySource,
+  source: FoundSource,
+): Promise<Output<'CopyObject'> | undefined> {
+  const from = source.row.value
+  if (from.s > COPY_BYTES_MAX) {
+    throw new S3Error('InvalidRequest', {
+      message: `The specified copy source is larger than the maximum allowable size for a copy source: ${COPY_BYTES_MAX}`,
+    })
+  }
+  const { value: bucket } = await ctx.buckets.read(target.bucket)
+  checkExpectedOwner(input.ExpectedBucketOwner, bucket)
+  const isSelf =
+    source.table === 'object' && address.bucket === target.bucket && address.key === target.key
+  if (isSelf) checkChanges(input, from)
+  const draft = draftOf(input, call, bucket, from)
+  await setChecksum(ctx, draft, source, input.ChecksumAlgorithm, call)
+
+  // Where the source itself is what the copy replaces, its content simply stays.
+  const stays = isSelf && bucket.versioning !== 'Enabled' && from.v === 'null'
+  if (stays) return replaceSelf(ctx, input, target, source, draft)
+  if ((from.c?.g?.length ?? 0) > SHARED_PAGES_MAX) {
+    return copyBytes(ctx, input, call, target, source, draft)
+  }
+  const borrowed = from.c === undefined ? undefined : await borrow(ctx, source)
+  if (from.c !== undefined && borrowed === undefined) return undefined
+  return commitCopy(ctx, input, target, source, draft, borrowed)
+}
+
+/** Rejects a copy of an object onto itself that would change nothing, as S3 does. */
+function checkChanges(input: CopyInput, from: VersionRow): void {
+  if (input.MetadataDirective === 'REPLACE') return
+  if (input.StorageClass !== undefined && storedClass(input.StorageClass) !== from.sc) return
+  if (input.WebsiteRedirectLocation !== undefined) return
+  const algorithm = algorithmNamed(input.ChecksumAlgorithm)
+  if (algorithm !== undefined && algorithm !== from.k?.[0]) return
+  throw new S3Error('InvalidRequest', {
+    message:
+      "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",
+  })
+}
+
+function draftOf(
+  input: CopyInput,
+  call: Call,
+  bucket: BucketRow,
+  from: VersionRow,
+): Mutable<VersionDraft> {
+  const owner = ownerOf(call, bucket)
+  const draft: Mutable<VersionDraft> = { t: 0, s: from.s, e: from.e, o: owner }
+  if (from.k !== undefined) draft.k = from.k
+  const replaces = input.MetadataDirective === 'REPLACE'
+  const headers = replaces
+    ? storedHeaders(input)
+    : copiedHeaders(from.h, input.WebsiteRedirectLocation)
+  const metadata = replaces ? storedMetadata(input.Metadata) : from.m
+  const acl = aclFromHeaders(input, owner, bucket.owner)
+  const storageClass = storedClass(input.StorageClass)
+  if (headers !== undefined) draft.h = headers
+  if (metadata !== undefined) draft.m = metadata
+  if (acl !== undefined) draft.acl = acl
+  if (storageClass !== undefined) draft.sc = storageClass
+  return draft
+}
+
+/** A redirect is never copied along: it stands for the object that the request names. */
+function copiedHeaders(
+  from: StoredHeaders | undefined,
+  redirect: string | undefined,
+): StoredHeaders | undefined {
+  const { WebsiteRedirectLocation: _, ...headers } = from ?? {}
+  const all = redirect === undefined ? headers : { ...headers, WebsiteRedirectLocation: redirect }
+  return Object.keys(all).length === 0 ? undefined : all
+}
+
+/** Reads the source's bytes where a checksum is asked for that it does not have. */
+async function setChecksum(
+  ctx: Context,
+  draft: Mutable<VersionDraft>,
+  { bucket, row }: FoundSource,
+  asked: string | undefined,
+  call: Call,
+): Promise<void> {
+  const algorithm = algorithmNamed(asked)
+  if (algorithm === undefined || algorithm === draft.k?.[0]) return
+  const digest = createDigest(algorithm)
+  const whole = { start: 0, end: row.value.s }
+  const body = await readContent(ctx, bucket, row.value.c, row.bytes, whole, call.signal)
+  if (body instanceof Uint8Array) digest.update(body)
+  else for await (const chunk of body) digest.update(chunk)
+  draft.k = [algorithm, digest.value(), 'FULL_OBJECT']
+}
+
+async function replaceSelf(
+  ctx: Context,
+  input: CopyInput,
+  { bucket, key }: Address,
+  source: FoundSource,
+  draft: Mutable<VersionDraft>,
+): Promise<Output<'CopyObject'> | undefined> {
+  let bucketRow = source.bucketRow
+  const version = await transact(ctx.metadata, bucket, async (tx: Tx) => {
+    bucketRow = await ctx.buckets.inBucket(tx, bucket)
+    const head = await tx.get('object', key)
+    if (head?.rev !== source.row.rev || bucketRow.versioning === 'Enabled') return undefined
+    checkWrite(input, key, head.value)
+    draft.t = ctx.clock.now()
+    const { c } = head.value
+    if (c !== undefined) draft.c = withoutPartChecksums(c, draft.k, head.value.k)
+    return pushVersion(ctx, tx, bucketRow, key, head, draft, head.bytes, head.value.q)
+  })
+  return version === undefined ? undefined : answer(source, bucketRow, version)
+}
+
+/** Writes the source's bytes anew, as one blob: its manifest is more than one commit takes. */
+async function copyBytes(
+  ctx: Context,
+  input: CopyInput,
+  call: Call,
+  target: Address,
+  source: FoundSource,
+  draft: Mutable<VersionDraft>,
+): Promise<Output<'CopyObject'>> {
+  const { c, s: size } = source.row.value
+  const whole = { start: 0, end: size }
+  const body = await readContent(ctx, source.bucket, c, source.row.bytes, whole, call.signal)
+  const written = await writeContent(ctx, body, call.signal, size)
+  try {
+    if (written.extents !== undefined) draft.c = { x: written.extents }
+    return await commitCopy(ctx, input, target, source, draft, undefined, written.bytes)
+  } catch (error) {
+    await discardWritten(ctx, written, error)
+    throw error
+  }
+}
+
+async function commitCopy(
+  ctx: Context,
+  input: CopyInput,
+  { bucket, key }: Address,
+  source: FoundSource,
+  draft: Mutable<VersionDraft>,
+  borrowed: Borrowed | undefined,
+  bytes: Uint8Array | undefined = source.row.bytes,
+): Promise<Output<'CopyObject'>> {
+  let bucketRow = source.bucketRow
+  try {
+    const version = await transact(ctx.metadata, bucket, async (tx: Tx) => {
+      bucketRow = await ctx.buckets.inBucket(tx, bucket)
+      const head = await tx.get('object', key)
+      checkWrite(input, key, head?.value)
+      draft.t = ctx.clock.now()
+      if (borrowed !== undefined) {
+        checkStillBorrowed(ctx, borrowed)
+        const c: Content =
+          borrowed.parts === undefined
+            ? { x: borrowed.extents! }
+            : partsContent(ctx, tx, borrowed.parts)
+        draft.c = withoutPartChecksums(c, draft.k, source.row.value.k)
+      }
+      return pushVersion(ctx, tx, bucketRow, key, head, draft, bytes)
+    })
+    return answer(source, bucketRow, version)
+  } catch (error) {
+    if (borrowed !== undefined) await giveBack(ctx, bucket, borrowed, error)
+    throw error
+  }
+}
+
+/** Parts bear checksums of the object's algorithm: where that has changed, theirs say nothing any more. */
+function withoutPartChecksums(
+  content: Content,
+  now: StoredChecksum | undefined,
+  before: StoredChecksum | undefined,
+): Content {
+  if (now?.[0] === before?.[0] || content.p === undefined) return content
+  return {
+    ...content,
+    p: content.p.map(([number, size, , extents]) => [number, size, null, extents]),
+  }
+}
+
+function answer(source: FoundSource, bucket: BucketRow, version: VersionRow): Output<'CopyObject'> {
+  const result: NonNullable<Output<'CopyObject'>['CopyObjectResult']> = {
+    ETag: `"${version.e}"`,
+    LastModified: new Date(version.t),
+  }
+  addChecksum(result, version.k)
+  const output: Output<'CopyObject'> = { CopyObjectResult: result }
+  const sourceId = shownId(source.bucketRow, source.row.value)
+  const versionId = shownId(bucket, version)
+  if (sourceId !== undefined) output.CopySourceVersionId = sourceId
+  if (versionId !== undefined) output.VersionId = versionId
+  return output
+}

@@ -1,0 +1,69 @@
+/** CreateMultipartUpload: keeps what the object is to be, until Complete makes it so. */
+import type { ChecksumAlgorithm, ChecksumType } from '../api/checksum.ts'
+import { S3Error } from '../api/error.ts'
+import { UPLOADS_PER_KEY_MAX } from '../api/limits.ts'
+import type { Handler, Input, Output } from '../api/operations.ts'
+import { aclFromHeaders } from './acl.ts'
+import { algorithmNamed, uploadChecksumType } from './checksum.ts'
+import type { Context } from './context.ts'
+import { storedHeaders, storedMetadata } from './headers.ts'
+import {
+  checkExpectedOwner,
+  objectAddress,
+  ownerOf,
+  refuseUnsupported,
+  storedClass,
+} from './object-input.ts'
+import type { Upload } from './rows.ts'
+import { transact } from './transact.ts'
+import { putUploads, withUpload } from './upload-row.ts'
+import type { Mutable } from './version.ts'
+
+export function createMultipartUpload(ctx: Context): Handler<'CreateMultipartUpload'> {
+  return async (input, call) => {
+    const { bucket, key } = objectAddress(input)
+    refuseUnsupported(input)
+    const checksum = checksumAsked(input)
+    const headers = storedHeaders(input)
+    const metadata = storedMetadata(input.Metadata)
+    const sc = storedClass(input.StorageClass)
+    const uploadId = ctx.ids.next()
+    await transact(ctx.metadata, bucket, async (tx) => {
+      const bucketRow = await ctx.buckets.inBucket(tx, bucket)
+      checkExpectedOwner(input.ExpectedBucketOwner, bucketRow)
+      const by = ownerOf(call, bucketRow)
+      const acl = aclFromHeaders(input, by, bucketRow.owner)
+      const row = (await tx.get('upload', key))?.value
+      if (row !== undefined && Object.keys(row.u).length >= UPLOADS_PER_KEY_MAX)
+        throw new S3Error('InvalidRequest', {
+          message: `There are ${UPLOADS_PER_KEY_MAX} uploads of this key under way: complete or abort some of them`,
+        })
+      const upload: Mutable<Upload> = { t: ctx.clock.now(), by }
+      if (headers !== undefined) upload.h = headers
+      if (metadata !== undefined) upload.m = metadata
+      if (sc !== undefined) upload.sc = sc
+      if (acl !== undefined) upload.acl = acl
+      if (checksum !== undefined) upload.k = checksum
+      putUploads(ctx, tx, key, withUpload(row, uploadId, upload))
+    })
+    const output: Output<'CreateMultipartUpload'> = { Bucket: bucket, Key: key, UploadId: uploadId }
+    if (checksum !== undefined) {
+      output.ChecksumAlgorithm = checksum[0]
+      output.ChecksumType = checksum[1]
+    }
+    return output
+  }
+}
+
+/** Algorithm and type that the upload is to have; undefined where the client names none. */
+function checksumAsked(
+  input: Input<'CreateMultipartUpload'>,
+): readonly [ChecksumAlgorithm, ChecksumType] | undefined {
+  const algorithm = algorithmNamed(input.ChecksumAlgorithm)
+  if (algorithm !== undefined) return [algorithm, uploadChecksumType(algorithm, input.ChecksumType)]
+  if (input.ChecksumType === undefined) return undefined
+  throw new S3Error('InvalidRequest', {
+    message:
+      'The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.',
+  })
+}

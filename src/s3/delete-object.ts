@@ -1,0 +1,95 @@
+/**
+ * DeleteObject: without a version id, the newest version goes (or a delete marker comes before it);
+ * with one, that version goes for good. What is not there is deleted all the same.
+ */
+import type { Handler, Output } from '../api/operations.ts'
+import { checkDelete, type DeleteConditions } from './condition.ts'
+import type { Context } from './context.ts'
+import { type Address, checkExpectedOwner, objectAddress, ownerOf } from './object-input.ts'
+import type { Call } from '../api/operations.ts'
+import { transact, type Tx } from './transact.ts'
+import {
+  checkVersionId,
+  findInChain,
+  publicId,
+  pushVersion,
+  removeHead,
+  removeVersion,
+} from './version.ts'
+
+/** What a delete did: the version that it took away, or the marker that it put. */
+export interface Deletion {
+  /** A delete marker was put, or taken away. */
+  readonly deleteMarker?: true
+  /** Of the marker put, or of the version taken away. */
+  readonly versionId?: string
+}
+
+export function deleteObject(ctx: Context): Handler<'DeleteObject'> {
+  return async (input, call) => {
+    const address = objectAddress(input)
+    const { value: bucket } = await ctx.buckets.read(address.bucket)
+    checkExpectedOwner(input.ExpectedBucketOwner, bucket)
+    const done = await deleteOne(ctx, call, address, input.VersionId, input)
+    const output: Output<'DeleteObject'> = {}
+    if (done.deleteMarker === true) output.DeleteMarker = true
+    if (done.versionId !== undefined) output.VersionId = done.versionId
+    return output
+  }
+}
+
+/** One deletion, one commit. Rejects with NoSuchBucket, PreconditionFailed, and InvalidArgument for what is no version id. */
+export async function deleteOne(
+  ctx: Context,
+  call: Call,
+  address: Address,
+  versionId: string | undefined,
+  conditions: DeleteConditions,
+): Promise<Deletion> {
+  if (versionId !== undefined) checkVersionId(versionId)
+  return transact(ctx.metadata, address.bucket, (tx) =>
+    versionId === undefined
+      ? deleteNewest(ctx, tx, call, address, conditions)
+      : deleteVersion(ctx, tx, address, versionId, conditions),
+  )
+}
+
+async function deleteNewest(
+  ctx: Context,
+  tx: Tx,
+  call: Call,
+  { bucket, key }: Address,
+  conditions: DeleteConditions,
+): Promise<Deletion> {
+  const bucketRow = await ctx.buckets.inBucket(tx, bucket)
+  const head = await tx.get('object', key)
+  checkDelete(conditions, head?.value)
+  if (bucketRow.versioning === undefined) {
+    if (head !== undefined) await removeHead(ctx, tx, key, head)
+    return {}
+  }
+  const marker = await pushVersion(ctx, tx, bucketRow, key, head, {
+    t: ctx.clock.now(),
+    s: 0,
+    e: '',
+    d: 1,
+    o: ownerOf(call, bucketRow),
+  })
+  return { deleteMarker: true, versionId: publicId(marker) }
+}
+
+async function deleteVersion(
+  ctx: Context,
+  tx: Tx,
+  { bucket, key }: Address,
+  versionId: string,
+  conditions: DeleteConditions,
+): Promise<Deletion> {
+  const bucketRow = await ctx.buckets.inBucket(tx, bucket)
+  const head = await tx.get('object', key)
+  const found = await findInChain(tx, key, head, versionId)
+  checkDelete(conditions, found?.row.value)
+  if (found !== undefined) await removeVersion(ctx, tx, key, head!, found)
+  if (found?.row.value.d === 1) return { deleteMarker: true, versionId }
+  return bucketRow.versioning === undefined ? {} : { versionId }
+}

@@ -1,0 +1,93 @@
+/**
+ * GetObject and HeadObject.
+ *
+ * A reader gets one version whole or an error, whatever is written meanwhile: the row names blobs
+ * that never change, and the sweep leaves them for a while after the row is gone. Should they be
+ * gone all the same, the row is read again before anything was answered.
+ */
+import type { Rev } from '../../metadata/store.ts'
+import type { Call, Handler, Input, Output } from '../api/operations.ts'
+import { BlobMissing } from '../lib/store-error.ts'
+import { checkRead } from './condition.ts'
+import { PageMissing, readContent } from './content.ts'
+import type { Context } from './context.ts'
+import { Contended } from './transact.ts'
+import { checkExpectedOwner, objectAddress, refuseUnsupported } from './object-input.ts'
+import { planRead, readVersion, showObject } from './object-read.ts'
+
+/** Times that a version may vanish between its row and its bytes before the reader is sent away. */
+const REREADS_MAX = 8
+
+export function getObject(ctx: Context): Handler<'GetObject'> {
+  return async (input, call) => {
+    let gone: Rev | undefined
+    for (let reads = 0; ; reads++) {
+      try {
+        return await read(ctx, input, call, gone)
+      } catch (error) {
+        if (!(error instanceof Vanished)) throw error
+        if (reads === REREADS_MAX) {
+          throw new Contended('the object was replaced faster than it could be opened', {
+            cause: error,
+          })
+        }
+        gone = error.rev
+      }
+    }
+  }
+}
+
+/** The bytes of a row were not there; at once again, for the row may have been replaced. */
+class Vanished extends Error {
+  override readonly name: string = 'Vanished'
+  readonly rev: Rev
+
+  constructor(rev: Rev, cause: unknown) {
+    super('the bytes of a version are missing', { cause })
+    this.rev = rev
+  }
+}
+
+async function read(
+  ctx: Context,
+  input: Input<'GetObject'>,
+  call: Call,
+  gone: Rev | undefined,
+): Promise<Output<'GetObject'>> {
+  const address = objectAddress(input)
+  refuseUnsupported(input)
+  const row = await readVersion(ctx, address, input.VersionId)
+  const version = row.value
+  const known = ctx.buckets.read(address.bucket)
+  const { value: bucket } = known instanceof Promise ? await known : known
+  checkExpectedOwner(input.ExpectedBucketOwner, bucket)
+  checkRead(input, version)
+  try {
+    const planned = planRead(ctx, address.bucket, version, input)
+    const plan = planned instanceof Promise ? await planned : planned
+    const output: Output<'GetObject'> = {}
+    showObject(output, bucket, version, plan, input)
+    const body = readContent(ctx, address.bucket, version.c, row.bytes, plan, call.signal)
+    output.Body = body instanceof Uint8Array ? body : await body
+    return output
+  } catch (error) {
+    const isGone = error instanceof BlobMissing || error instanceof PageMissing
+    if (!isGone || row.rev === gone) throw error
+    throw new Vanished(row.rev, error)
+  }
+}
+
+export function headObject(ctx: Context): Handler<'HeadObject'> {
+  return async (input) => {
+    const address = objectAddress(input)
+    refuseUnsupported(input)
+    const { value: version } = await readVersion(ctx, address, input.VersionId)
+    const { value: bucket } = await ctx.buckets.read(address.bucket)
+    checkExpectedOwner(input.ExpectedBucketOwner, bucket)
+    checkRead(input, version)
+    const plan = await planRead(ctx, address.bucket, version, input)
+    const output: Output<'HeadObject'> = {}
+    showObject(output, bucket, version, plan, input)
+    return output
+  }
+}

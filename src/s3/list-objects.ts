@@ -1,0 +1,120 @@
+/**
+ * ListObjects and ListObjectsV2: the keys whose newest version is an object, in pages.
+ *
+ * Both are one walk over the heads; they differ in how a page says where the next one begins.
+ */
+import type { _Object, CommonPrefix, EncodingType, ListObjectsRequest } from '@aws-sdk/client-s3'
+import type { Handler } from '../api/operations.ts'
+import type { Context } from './context.ts'
+import { list, pageMax, type Entry, type Listing } from './listing.ts'
+import { openBucket } from './open-bucket.ts'
+import type { VersionRow } from './rows.ts'
+import { decodeToken, encodeToken } from './token.ts'
+import { encoderFor, type Encode } from './url-encoding.ts'
+
+export function listObjects(ctx: Context): Handler<'ListObjects'> {
+  return async (input) => {
+    const query = await openPage(ctx, input)
+    const { encode, max } = query
+    const after = input.Marker ?? ''
+    const page = await heads(ctx, query, after)
+    return {
+      ...shown(query, page, true),
+      Marker: encode(after),
+      MaxKeys: max,
+      // Without a delimiter clients go on behind the last key; S3 leaves this out then.
+      ...(page.next !== undefined && query.delimiter !== '' && { NextMarker: encode(page.next) }),
+    }
+  }
+}
+
+export function listObjectsV2(ctx: Context): Handler<'ListObjectsV2'> {
+  return async (input) => {
+    const { ContinuationToken: token, StartAfter: startAfter } = input
+    const query = await openPage(ctx, input)
+    // An empty token is one that a client was not given yet.
+    const after = token ? decodeToken('objects', token) : (startAfter ?? '')
+    const page = await heads(ctx, query, after)
+    return {
+      ...shown(query, page, input.FetchOwner === true),
+      MaxKeys: query.max,
+      KeyCount: page.rows.length + page.commonPrefixes.length,
+      ...(token !== undefined && { ContinuationToken: token }),
+      ...(startAfter !== undefined && { StartAfter: query.encode(startAfter) }),
+      ...(page.next !== undefined && {
+        NextContinuationToken: encodeToken('objects', page.next),
+      }),
+    }
+  }
+}
+
+interface PageQuery {
+  readonly bucket: string
+  readonly prefix: string
+  readonly delimiter: string
+  readonly max: number
+  readonly encode: Encode
+  readonly encodingType: EncodingType | undefined
+}
+
+/** What both operations are asked alike. */
+type PageInput = Pick<
+  ListObjectsRequest,
+  'Bucket' | 'Prefix' | 'Delimiter' | 'MaxKeys' | 'EncodingType' | 'ExpectedBucketOwner'
+>
+
+/** Checks what is asked, and that the bucket stands. */
+async function openPage(ctx: Context, input: PageInput): Promise<PageQuery> {
+  const encode = encoderFor(input.EncodingType)
+  const max = pageMax(input.MaxKeys, 'max-keys')
+  const bucket = input.Bucket ?? ''
+  await openBucket(ctx, input)
+  const { Prefix: prefix = '', Delimiter: delimiter = '', EncodingType: encodingType } = input
+  return { bucket, prefix, delimiter, max, encode, encodingType }
+}
+
+function heads(ctx: Context, query: PageQuery, after: string): Promise<Listing<VersionRow>> {
+  return list<VersionRow>(ctx.metadata, query.bucket, 'object', { ...query, after }, isObject)
+}
+
+const isObject = (head: VersionRow): boolean => head.d === undefined
+
+/** The members that both outputs have. */
+interface Shown {
+  readonly Name: string
+  readonly Prefix: string
+  readonly Delimiter?: string
+  readonly EncodingType?: EncodingType
+  readonly IsTruncated: boolean
+  readonly Contents: _Object[]
+  readonly CommonPrefixes: CommonPrefix[]
+}
+
+function shown(query: PageQuery, page: Listing<VersionRow>, owners: boolean): Shown {
+  const { bucket, prefix, delimiter, encode, encodingType } = query
+  return {
+    Name: bucket,
+    Prefix: encode(prefix),
+    ...(delimiter !== '' && { Delimiter: encode(delimiter) }),
+    ...(encodingType !== undefined && { EncodingType: encodingType }),
+    IsTruncated: page.next !== undefined,
+    Contents: page.rows.map((row) => contentOf(row, encode, owners)),
+    CommonPrefixes: page.commonPrefixes.map((group) => ({ Prefix: encode(group) })),
+  }
+}
+
+function contentOf({ sort, value }: Entry<VersionRow>, encode: Encode, owners: boolean): _Object {
+  const content: _Object = {
+    Key: encode(sort),
+    LastModified: new Date(value.t),
+    ETag: `"${value.e}"`,
+    Size: value.s,
+    StorageClass: value.sc ?? 'STANDARD',
+  }
+  if (value.k !== undefined) {
+    content.ChecksumAlgorithm = [value.k[0]]
+    content.ChecksumType = value.k[2]
+  }
+  if (owners) content.Owner = { ID: value.o[0], DisplayName: value.o[1] }
+  return content
+}

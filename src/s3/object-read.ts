@@ -1,0 +1,224 @@
+/**
+ * What GetObject, HeadObject and their kin share: finding the version, the range, the answer's members.
+ *
+ * One read of the head row tells everything in the common case; the bucket is only asked where there
+ * is no object, to tell NoSuchBucket from NoSuchKey.
+ */
+import type { StorageClass } from '@aws-sdk/client-s3'
+import type { Row } from '../../metadata/store.ts'
+import type { ByteRange } from '../../storage/store.ts'
+import { S3Error } from '../api/error.ts'
+import { addChecksum, type ChecksumMembers } from './checksum.ts'
+import { findPart } from './content.ts'
+import type { Context } from './context.ts'
+import { type HeaderOutput, type HeaderOverrides, showHeaders } from './headers.ts'
+import type { Address } from './object-input.ts'
+import { type BucketRow, readRow, type StoredChecksum, type VersionRow } from './rows.ts'
+import {
+  checkVersionId,
+  findVersion,
+  type Found,
+  type Mutable,
+  publicId,
+  shownId,
+} from './version.ts'
+
+/**
+ * The object's row: the newest version, or the one of that id. Rejects with NoSuchBucket, NoSuchKey,
+ * NoSuchVersion; for a delete marker with NoSuchKey (newest) or MethodNotAllowed (by its id).
+ */
+export async function readVersion(
+  ctx: Context,
+  { bucket, key }: Address,
+  versionId: string | undefined,
+): Promise<Row<VersionRow>> {
+  if (versionId !== undefined) return (await findObject(ctx, { bucket, key }, versionId)).row
+  const row = await readRow(ctx.metadata, bucket, 'object', key)
+  if (row === undefined) throw await missing(ctx, bucket, key, undefined)
+  if (row.value.d === 1) throw markerError(row.value, key, undefined)
+  return row
+}
+
+/** The same, with the table that the row stands in. */
+export async function findObject(
+  ctx: Context,
+  { bucket, key }: Address,
+  versionId: string | undefined,
+): Promise<Found> {
+  if (versionId !== undefined) checkVersionId(versionId)
+  const found = await findVersion(ctx, bucket, key, versionId)
+  if (found === undefined) throw await missing(ctx, bucket, key, versionId)
+  if (found.row.value.d === 1) throw markerError(found.row.value, key, versionId)
+  return found
+}
+
+async function missing(
+  ctx: Context,
+  bucket: string,
+  key: string,
+  versionId: string | undefined,
+): Promise<S3Error> {
+  await ctx.buckets.readFresh(bucket)
+  return noSuchObject(key, versionId)
+}
+
+/** NoSuchKey, or NoSuchVersion where a version was asked for. */
+export function noSuchObject(key: string, versionId: string | undefined): S3Error {
+  return versionId === undefined
+    ? new S3Error('NoSuchKey', { fields: { Key: key } })
+    : new S3Error('NoSuchVersion', { fields: { Key: key, VersionId: versionId } })
+}
+
+/** What S3 says where a delete marker stands: that there is no key, or that a marker cannot be read. */
+export function markerError(
+  marker: VersionRow,
+  key: string,
+  versionId: string | undefined,
+): S3Error {
+  const headers = { 'x-amz-delete-marker': 'true', 'x-amz-version-id': publicId(marker) }
+  if (versionId === undefined) return new S3Error('NoSuchKey', { fields: { Key: key }, headers })
+  return new S3Error('MethodNotAllowed', {
+    fields: { Method: 'GET', ResourceType: 'DeleteMarker' },
+    headers: {
+      ...headers,
+      allow: 'DELETE',
+      'last-modified': new Date(marker.t).toUTCString(),
+    },
+  })
+}
+
+/** Which bytes an answer carries, and what it says of them. */
+export interface Plan extends ByteRange {
+  /** Present: the answer is 206. */
+  readonly contentRange?: string
+  readonly partsCount?: number
+  /** The checksum of exactly these bytes, where there is one. */
+  readonly checksum?: StoredChecksum
+}
+
+export interface RangeInput {
+  readonly Range?: string | undefined
+  readonly PartNumber?: number | undefined
+}
+
+/** Which bytes the reader wants. Rejects with InvalidRequest (range and part number), InvalidRange, InvalidPartNumber. */
+export function planRead(
+  ctx: Context,
+  bucket: string,
+  version: VersionRow,
+  { Range: range, PartNumber: partNumber }: RangeInput,
+): Plan | Promise<Plan> {
+  if (partNumber !== undefined) {
+    if (range !== undefined) {
+      throw new S3Error('InvalidRequest', {
+        message: 'Cannot specify both Range header and partNumber query parameter',
+      })
+    }
+    return planPart(ctx, bucket, version, partNumber)
+  }
+  const bytes = range === undefined ? undefined : parseRange(range, version.s)
+  if (bytes === undefined) {
+    return wholePlan(version)
+  }
+  return { ...bytes, contentRange: contentRange(bytes, version.s) }
+}
+
+async function planPart(
+  ctx: Context,
+  bucket: string,
+  version: VersionRow,
+  partNumber: number,
+): Promise<Plan> {
+  const count = version.c?.n
+  if (count === undefined) {
+    if (partNumber !== 1) throw noSuchPart(partNumber, 1)
+    const whole = wholePlan(version)
+    return version.s === 0 ? whole : { ...whole, contentRange: contentRange(whole, version.s) }
+  }
+  const placed = await findPart(ctx, bucket, version.c!, partNumber)
+  if (placed === undefined) throw noSuchPart(partNumber, count)
+  const { part, start, end } = placed
+  const plan: Mutable<Plan> = { start, end, partsCount: count }
+  if (version.k !== undefined && part[2] !== null) {
+    plan.checksum = [version.k[0], part[2], version.k[2]]
+  }
+  if (start < end) plan.contentRange = contentRange(placed, version.s)
+  return plan
+}
+
+function wholePlan(version: VersionRow): Plan {
+  return version.k === undefined
+    ? { start: 0, end: version.s }
+    : { start: 0, end: version.s, checksum: version.k }
+}
+
+function noSuchPart(partNumber: number, count: number): S3Error {
+  return new S3Error('InvalidPartNumber', {
+    fields: { ActualPartCount: String(count), PartNumberRequested: String(partNumber) },
+  })
+}
+
+function contentRange({ start, end }: ByteRange, size: number): string {
+  return `bytes ${start}-${end - 1}/${size}`
+}
+
+const RANGE = /^bytes\s*=\s*(\d*)\s*-\s*(\d*)$/i
+
+/**
+ * The bytes that a Range header (RFC 9110 14.2) means of `size`; undefined where it is to be
+ * ignored: malformed, or several ranges at once, which S3 does not serve. Rejects with InvalidRange
+ * what names no byte of the object.
+ */
+export function parseRange(header: string, size: number): ByteRange | undefined {
+  const match = RANGE.exec(header.trim())
+  if (match === null) return undefined
+  const [, first = '', last = ''] = match
+  if (first === '' && last === '') return undefined
+  if (first === '') {
+    const length = Math.min(Number(last), size)
+    if (length > 0) return { start: size - length, end: size }
+  } else {
+    const start = Number(first)
+    if (last !== '' && Number(last) < start) return undefined
+    if (start < size) {
+      return { start, end: last === '' ? size : Math.min(Number(last) + 1, size) }
+    }
+  }
+  throw new S3Error('InvalidRange', {
+    fields: { RangeRequested: header, ActualObjectSize: String(size) },
+    headers: { 'content-range': `bytes */${size}` },
+  })
+}
+
+/** The members that GetObject and HeadObject answer alike. */
+export interface ObjectMembers extends HeaderOutput, ChecksumMembers {
+  AcceptRanges?: string | undefined
+  LastModified?: Date | undefined
+  ContentLength?: number | undefined
+  ContentRange?: string | undefined
+  ETag?: string | undefined
+  VersionId?: string | undefined
+  PartsCount?: number | undefined
+  StorageClass?: StorageClass | undefined
+}
+
+/** Fills them in. */
+export function showObject(
+  output: ObjectMembers,
+  bucket: BucketRow,
+  version: VersionRow,
+  plan: Plan,
+  input: HeaderOverrides & { readonly ChecksumMode?: string | undefined },
+): void {
+  output.AcceptRanges = 'bytes'
+  output.LastModified = new Date(version.t)
+  output.ContentLength = plan.end - plan.start
+  output.ETag = `"${version.e}"`
+  if (plan.contentRange !== undefined) output.ContentRange = plan.contentRange
+  if (plan.partsCount !== undefined) output.PartsCount = plan.partsCount
+  if (input.ChecksumMode === 'ENABLED') addChecksum(output, plan.checksum)
+  const versionId = shownId(bucket, version)
+  if (versionId !== undefined) output.VersionId = versionId
+  if (version.sc !== undefined) output.StorageClass = version.sc
+  showHeaders(output, version, input)
+}

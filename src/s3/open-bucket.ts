@@ -1,0 +1,17 @@
+/** What every operation on a bucket begins with: the bucket stands, and is whose the client thinks it is. */
+import type { Context } from './context.ts'
+import { checkExpectedOwner } from './object-input.ts'
+import type { BucketRow } from './rows.ts'
+
+/** The members of an input that say which bucket is meant. */
+export interface BucketInput {
+  readonly Bucket: string | undefined
+  readonly ExpectedBucketOwner?: string | undefined
+}
+
+/** The bucket's row, at most a second old. Rejects with NoSuchBucket, and with AccessDenied where it is another's. */
+export async function openBucket(ctx: Context, input: BucketInput): Promise<BucketRow> {
+  const { value } = await ctx.buckets.read(input.Bucket ?? '')
+  checkExpectedOwner(input.ExpectedBucketOwner, value)
+  return value
+}

@@ -1,0 +1,39 @@
+/** The door of the S3 semantics: stores in, an S3 and its sweep out. */
+import type { MetadataStore } from '../../metadata/store.ts'
+import type { ObjectStorage } from '../../storage/store.ts'
+import type { S3Api } from '../api/operations.ts'
+import type { Clock, Ids } from '../lib/ids.ts'
+import type { Meter } from '../lib/meter.ts'
+import { Buckets } from './bucket.ts'
+import type { Context, S3Options } from './context.ts'
+import { Reading } from './reading.ts'
+import { createS3 } from './service.ts'
+import { Sweep, SWEEP_DEFAULTS, type SweepOptions } from './sweep.ts'
+
+export interface S3Parts {
+  readonly metadata: MetadataStore
+  readonly storage: ObjectStorage
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly options: S3Options
+  readonly meter: Meter
+  /** What differs from `SWEEP_DEFAULTS`, and who is told of rounds that failed. */
+  readonly sweep: Partial<SweepOptions> & Pick<SweepOptions, 'onError'>
+}
+
+export interface S3 {
+  readonly api: S3Api
+  /** Not started yet. */
+  readonly sweep: Sweep
+}
+
+/** Joins them; nothing is read or written until the first request. The stores stay the caller's to close. */
+export function openS3({ metadata, storage, clock, ids, options, meter, sweep }: S3Parts): S3 {
+  const buckets = new Buckets(metadata, clock)
+  const reading = new Reading()
+  const ctx: Context = { metadata, storage, clock, ids, options, buckets, reading }
+  return {
+    api: createS3(ctx),
+    sweep: new Sweep(ctx, { ...SWEEP_DEFAULTS, ...sweep }, meter),
+  }
+}

@@ -1,0 +1,87 @@
+/** PutObject: the bytes first, durable, then the one commit that makes them the key's newest version. */
+import { digestOf } from '../lib/digest.ts'
+import type { Handler, Output } from '../api/operations.ts'
+import { aclFromHeaders } from './acl.ts'
+import { addChecksum, digestsFor, uploadAlgorithm } from './checksum.ts'
+import { checkWrite } from './condition.ts'
+import { checkPutSize, discardWritten, writeContent } from './content.ts'
+import type { Context } from './context.ts'
+import { storedHeaders, storedMetadata } from './headers.ts'
+import {
+  checkExpectedOwner,
+  objectAddress,
+  ownerOf,
+  refuseUnsupported,
+  storedClass,
+} from './object-input.ts'
+import type { BucketRow, VersionRow } from './rows.ts'
+import { transact, type Tx } from './transact.ts'
+import { type Mutable, pushVersion, shownId, type VersionDraft } from './version.ts'
+
+const EMPTY = new Uint8Array(0)
+
+export function putObject(ctx: Context): Handler<'PutObject'> {
+  const md5 = ctx.options.etag === 'md5'
+  return async (input, call) => {
+    const { bucket, key } = objectAddress(input)
+    refuseUnsupported(input)
+    const headers = storedHeaders(input)
+    const metadata = storedMetadata(input.Metadata)
+    const payload = input.Body
+    checkPutSize(ctx, payload?.size)
+    const algorithm = uploadAlgorithm(payload, input.ChecksumAlgorithm)
+    // Before the body is read: nobody should send gigabytes to a bucket that is not there.
+    const { value: before } = await ctx.buckets.read(bucket)
+    checkExpectedOwner(input.ExpectedBucketOwner, before)
+    const owner = ownerOf(call, before)
+    const acl = aclFromHeaders(input, owner, before.owner)
+
+    const digests = digestsFor(algorithm, md5)
+    const taken =
+      payload === undefined ? EMPTY : await payload.take(ctx.options.inlineMaxBytes, digests)
+    const written = await writeContent(ctx, taken, call.signal, payload?.size)
+    try {
+      const digest = (name: (typeof digests)[number]): string =>
+        payload === undefined ? digestOf(name, EMPTY) : payload.digest(name)
+      const draft: Mutable<VersionDraft> = {
+        t: 0,
+        s: written.size,
+        e: md5 ? digest('md5') : opaqueEtag(ctx),
+        k: [algorithm, digest(algorithm), 'FULL_OBJECT'],
+        o: owner,
+      }
+      if (written.extents !== undefined) draft.c = { x: written.extents }
+      if (headers !== undefined) draft.h = headers
+      if (metadata !== undefined) draft.m = metadata
+      if (acl !== undefined) draft.acl = acl
+      const sc = storedClass(input.StorageClass)
+      if (sc !== undefined) draft.sc = sc
+
+      let bucketRow: BucketRow = before
+      const version = await transact(ctx.metadata, bucket, async (tx: Tx): Promise<VersionRow> => {
+        bucketRow = await ctx.buckets.inBucket(tx, bucket)
+        const head = await tx.get('object', key)
+        checkWrite(input, key, head?.value)
+        draft.t = ctx.clock.now()
+        return pushVersion(ctx, tx, bucketRow, key, head, draft, written.bytes)
+      })
+      return answer(bucketRow, version)
+    } catch (error) {
+      await discardWritten(ctx, written, error)
+      throw error
+    }
+  }
+}
+
+function answer(bucket: BucketRow, version: VersionRow): Output<'PutObject'> {
+  const output: Output<'PutObject'> = { ETag: `"${version.e}"` }
+  addChecksum(output, version.k)
+  const versionId = shownId(bucket, version)
+  if (versionId !== undefined) output.VersionId = versionId
+  return output
+}
+
+/** Unique, and by its `-0` no client takes it for an MD5: a multipart ETag never counts no parts. */
+export function opaqueEtag(ctx: Context): string {
+  return `${digestOf('md5', Buffer.from(ctx.ids.next()))}-0`
+}

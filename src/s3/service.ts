@@ -1,0 +1,56 @@
+/** All operations that are carried out, gathered into one S3. */
+import type { S3Api } from '../api/operations.ts'
+import { abortMultipartUpload } from './abort-upload.ts'
+import { getBucketAcl, putBucketAcl } from './bucket-acl.ts'
+import { getBucketLocation, getBucketVersioning, headBucket } from './bucket-info.ts'
+import { completeMultipartUpload } from './complete-upload.ts'
+import type { Context } from './context.ts'
+import { copyObject } from './copy-object.ts'
+import { createBucket } from './create-bucket.ts'
+import { createMultipartUpload } from './create-upload.ts'
+import { deleteBucket } from './delete-bucket.ts'
+import { deleteObject } from './delete-object.ts'
+import { deleteObjects } from './delete-objects.ts'
+import { getObject, headObject } from './get-object.ts'
+import { listBuckets } from './list-buckets.ts'
+import { listObjects, listObjectsV2 } from './list-objects.ts'
+import { listParts } from './list-parts.ts'
+import { listMultipartUploads } from './list-uploads.ts'
+import { listObjectVersions } from './list-versions.ts'
+import { getObjectAcl, putObjectAcl } from './object-acl.ts'
+import { getObjectAttributes } from './object-attributes.ts'
+import { putObject } from './put-object.ts'
+import { uploadPart } from './upload-part.ts'
+import { uploadPartCopy } from './upload-part-copy.ts'
+
+export function createS3(ctx: Context): S3Api {
+  return {
+    AbortMultipartUpload: abortMultipartUpload(ctx),
+    CompleteMultipartUpload: completeMultipartUpload(ctx),
+    CopyObject: copyObject(ctx),
+    CreateBucket: createBucket(ctx),
+    CreateMultipartUpload: createMultipartUpload(ctx),
+    DeleteBucket: deleteBucket(ctx),
+    DeleteObject: deleteObject(ctx),
+    DeleteObjects: deleteObjects(ctx),
+    GetBucketAcl: getBucketAcl(ctx),
+    GetBucketLocation: getBucketLocation(ctx),
+    GetBucketVersioning: getBucketVersioning(ctx),
+    GetObject: getObject(ctx),
+    GetObjectAcl: getObjectAcl(ctx),
+    GetObjectAttributes: getObjectAttributes(ctx),
+    HeadBucket: headBucket(ctx),
+    HeadObject: headObject(ctx),
+    ListBuckets: listBuckets(ctx),
+    ListMultipartUploads: listMultipartUploads(ctx),
+    ListObjects: listObjects(ctx),
+    ListObjectsV2: listObjectsV2(ctx),
+    ListObjectVersions: listObjectVersions(ctx),
+    ListParts: listParts(ctx),
+    PutBucketAcl: putBucketAcl(ctx),
+    PutObject: putObject(ctx),
+    PutObjectAcl: putObjectAcl(ctx),
+    UploadPart: uploadPart(ctx),
+    UploadPartCopy: uploadPartCopy(ctx),
+  }
+}

@@ -1,0 +1,294 @@
+/**
+ * The gateway: everything is made and joined here, and this is the only file that knows all rooms.
+ *
+ * `startServer` resolves once requests are answered; `close` lets those under way end, then closes
+ * everything in the reverse order of its making. Nothing here reads argv or the environment, installs
+ * signal handlers or ends the process: a test or a host program may run several in one process.
+ */
+import { readFileSync } from 'node:fs'
+import { openMetadata } from '../metadata/open.ts'
+import { openStorage } from '../storage/open.ts'
+import { S3Error } from './api/error.ts'
+import { CLOCK_SKEW_MAX_MS } from './api/limits.ts'
+import type { Requester, S3Api } from './api/operations.ts'
+import { createAuthenticator } from './auth/open.ts'
+import { CountedMetadata } from './census.ts'
+import { type Config, type Credential, userIdOf } from './config.ts'
+import { type DataFolder, openDataFolder } from './data-folder.ts'
+import { type Gate, type GateOptions, openGate, SERVER_OPTIONS } from './http/open.ts'
+import type { Clock } from './lib/ids.ts'
+import { Ulids } from './lib/ulid.ts'
+import { createPort, drain, listen, type Port, reloadTls, StartError } from './listen.ts'
+import { type Log, SILENT_LOG } from './log.ts'
+import { Metrics } from './metrics.ts'
+import { readiness } from './readiness.ts'
+import { createRequestRecorder } from './requests.ts'
+import type { S3Options } from './s3/context.ts'
+import { openS3 } from './s3/open.ts'
+
+export interface Server {
+  /** `http://127.0.0.1:9000` */
+  readonly url: string
+  /** The same for the control port, where there is one. */
+  readonly controlUrl: string | undefined
+  /** Those that requests may be signed with, the owner of declared buckets first. */
+  readonly credentials: readonly Credential[]
+  /** The file of the credentials, where the data folder had to make them. */
+  readonly credentialsFile: string | undefined
+  /** Reads the certificate files again, for new connections; throws where they are no good, and goes on with the old. */
+  reloadTls(): void
+  /** Resolves to false where requests had to be cut off after `shutdownTimeoutMs`. */
+  close(): Promise<boolean>
+}
+
+const SYSTEM_CLOCK: Clock = { now: () => Date.now() }
+
+export async function startServer(config: Config, log: Log = SILENT_LOG): Promise<Server> {
+  const closers = new Closers()
+  try {
+    return await start(config, log, closers)
+  } catch (error) {
+    await closers.close()
+    throw error
+  }
+}
+
+async function start(config: Config, log: Log, closers: Closers): Promise<Server> {
+  const folder = needsFolder(config) ? openDataFolder(config.data) : undefined
+  if (folder) closers.add(() => folder.release())
+  const { credentials, file } = credentialsOf(config, folder)
+  const metrics = new Metrics()
+  const metadata = new CountedMetadata(await openMetadata(config.metadata, metrics))
+  closers.add(() => metadata[Symbol.asyncDispose]())
+  const storage = await openStorage(config.storage, metrics)
+  closers.add(() => storage[Symbol.asyncDispose]())
+  const { api, sweep } = openS3({
+    metadata,
+    storage,
+    clock: SYSTEM_CLOCK,
+    ids: new Ulids(SYSTEM_CLOCK),
+    meter: metrics,
+    options: s3OptionsOf(config),
+    sweep: {
+      intervalMs: config.sweepIntervalMs,
+      unclean: folder?.isUnclean === true || isHalfKept(config),
+      onError: (error) => log.error('the sweep failed; it will try again', { error }),
+    },
+  })
+  closers.add(() => sweep.stop())
+  await declareBuckets(api, config, credentials[0]!)
+  metrics.gauge('sluice_buckets', 'Buckets.', () => metadata.buckets())
+  metrics.gauge(
+    'sluice_objects',
+    'Objects (keys), as counted since the start.',
+    () => metadata.objects,
+  )
+
+  let isClosing = false
+  const ready = async (): Promise<Readonly<Record<string, string>>> =>
+    isClosing ? { server: 'closing' } : readiness(metadata, storage)
+  const gate = openGate(gateOptionsOf(config, { api, credentials, metrics, log, ready }))
+  closers.add(() => gate[Symbol.dispose]())
+
+  const ports = new Ports(config, closers)
+  const { url, controlUrl } = await openPorts(config, ports, gate)
+  sweep.start()
+  closers.add(startCensus(metadata, log))
+  return {
+    url,
+    controlUrl,
+    credentials,
+    credentialsFile: file,
+    reloadTls: () => ports.reloadTls(),
+    async close() {
+      isClosing = true
+      await closers.close()
+      return ports.isWhole
+    },
+  }
+}
+
+async function openPorts(
+  { host, port, control }: Config,
+  ports: Ports,
+  gate: Gate,
+): Promise<Pick<Server, 'url' | 'controlUrl'>> {
+  const main = ports.create()
+  gate.attach(main)
+  const url = await listen(main, host, port)
+  if (control === undefined) return { url, controlUrl: undefined }
+  const second = ports.create()
+  gate.attachControl(second)
+  return { url, controlUrl: await listen(second, control.host, control.port) }
+}
+
+interface GateParts {
+  readonly api: S3Api
+  readonly credentials: readonly Credential[]
+  readonly metrics: Metrics
+  readonly log: Log
+  readonly ready: GateOptions['control']['ready']
+}
+
+function gateOptionsOf(config: Config, parts: GateParts): GateOptions {
+  const { api, credentials, metrics, log, ready } = parts
+  return {
+    api,
+    authenticator: createAuthenticator({
+      credentials,
+      region: config.region,
+      clock: SYSTEM_CLOCK,
+      skewMaxMs: CLOCK_SKEW_MAX_MS,
+    }),
+    region: config.region,
+    domains: config.domains,
+    putBytesMax: config.limits.maxObjectSizeBytes,
+    bodyTimeoutMs: config.limits.idleTimeoutMs,
+    onRequest: createRequestRecorder(log, metrics),
+    controlOnMain: config.control === undefined,
+    control: {
+      ready,
+      metrics: async () => (await metrics.scrape()).text,
+      metricsToken: config.metricsToken,
+      openapi: readOpenApi,
+    },
+  }
+}
+
+function s3OptionsOf({ region, limits, abandonedUploadsMs, etag }: Config): S3Options {
+  return {
+    region,
+    inlineMaxBytes: limits.inlineMaxBytes,
+    putBytesMax: limits.maxObjectSizeBytes,
+    partBytesMin: limits.minPartSizeBytes,
+    abandonedUploadMs: abandonedUploadsMs,
+    etag,
+  }
+}
+
+/** Whether anything is kept on disk; a gateway in memory with credentials of its own touches none. */
+export function needsFolder({ credentials, metadata, storage }: Config): boolean {
+  return credentials.length === 0 || metadata.engine !== 'memory' || storage.engine !== 'memory'
+}
+
+/** One engine forgets with the process and the other does not: what the other kept is then nobody's. */
+function isHalfKept({ metadata, storage }: Config): boolean {
+  return (metadata.engine === 'memory') !== (storage.engine === 'memory')
+}
+
+function credentialsOf(
+  { credentials }: Config,
+  folder: DataFolder | undefined,
+): { readonly credentials: readonly Credential[]; readonly file: string | undefined } {
+  if (credentials.length > 0 || folder === undefined) return { credentials, file: undefined }
+  const { accessKeyId, secretAccessKey, file } = folder.rootCredentials()
+  const displayName = 'root'
+  const userId = userIdOf(displayName)
+  return { credentials: [{ accessKeyId, secretAccessKey, displayName, userId }], file }
+}
+
+async function declareBuckets(api: S3Api, config: Config, owner: Credential): Promise<void> {
+  const requester: Requester = { id: owner.userId, displayName: owner.displayName }
+  const call = { requestId: 'START', requester, signal: new AbortController().signal }
+  for (const Bucket of config.buckets) {
+    const place = config.region === 'us-east-1' ? {} : locatedIn(config.region)
+    try {
+      await api.CreateBucket?.({ Bucket, ...place }, call)
+    } catch (error) {
+      if (error instanceof S3Error && error.code === 'BucketAlreadyOwnedByYou') continue
+      if (!(error instanceof S3Error)) throw error
+      throw new StartError(`the bucket ${Bucket} cannot be made: ${error.message}`)
+    }
+  }
+}
+
+function locatedIn(
+  region: string,
+): Pick<Parameters<NonNullable<S3Api['CreateBucket']>>[0], 'CreateBucketConfiguration'> {
+  // Regions are AWS's words in the model, and anybody's here.
+  return { CreateBucketConfiguration: { LocationConstraint: region as 'eu-west-1' } }
+}
+
+function readOpenApi(): string {
+  return readFileSync(new URL('../openapi/s3.openapi.json', import.meta.url), 'utf8')
+}
+
+/** Begins to count the objects, off the requests' time; the result ends it. */
+function startCensus(metadata: CountedMetadata, log: Log): () => Promise<void> {
+  const ending = new AbortController()
+  const walk = metadata.walk(ending.signal).catch((error: unknown) => {
+    if (!ending.signal.aborted) log.warn('the objects could not be counted', { error })
+  })
+  return async () => {
+    ending.abort()
+    await walk
+  }
+}
+
+/** What has to be closed, the last made first. */
+class Closers {
+  private readonly list: (() => unknown)[] = []
+  private closed: Promise<void> | undefined
+
+  add(closer: () => unknown): void {
+    this.list.push(closer)
+  }
+
+  /** Closes everything once, whatever fails on the way; rejects with the first failure. */
+  close(): Promise<void> {
+    this.closed ??= this.run()
+    return this.closed
+  }
+
+  private async run(): Promise<void> {
+    const failures: unknown[] = []
+    for (const closer of this.list.reverse()) {
+      try {
+        await closer()
+      } catch (error) {
+        failures.push(error)
+      }
+    }
+    if (failures.length > 0) throw failures[0]
+  }
+}
+
+/** The ports of one gateway: made alike, drained at the same time. */
+class Ports {
+  /** False once requests had to be cut off. */
+  isWhole = true
+  private readonly config: Config
+  private readonly list: Port[] = []
+
+  constructor(config: Config, closers: Closers) {
+    this.config = config
+    closers.add(() => this.drain())
+  }
+
+  create(): Port {
+    const { limits, tls } = this.config
+    const port = createPort(
+      {
+        ...SERVER_OPTIONS,
+        maxHeaderSize: limits.maxHeaderSizeBytes,
+        headersTimeout: limits.headersTimeoutMs,
+        keepAliveTimeout: limits.keepAliveTimeoutMs,
+      },
+      tls,
+    )
+    port.maxConnections = limits.maxConnections
+    this.list.push(port)
+    return port
+  }
+
+  reloadTls(): void {
+    const { tls } = this.config
+    if (tls) for (const port of this.list) reloadTls(port, tls)
+  }
+
+  private async drain(): Promise<void> {
+    const { shutdownTimeoutMs } = this.config
+    const whole = await Promise.all(this.list.map((port) => drain(port, shutdownTimeoutMs)))
+    this.isWhole = !whole.includes(false)
+  }
+}

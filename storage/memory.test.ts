@@ -1,0 +1,4 @@
+import { storageContract } from './contract.ts'
+import { MemoryStorage } from './memory.ts'
+
+storageContract('memory', async () => new MemoryStorage())
