@@ -63,6 +63,7 @@ function tryIt(config: Config, { url, credentials, credentialsFile }: Server): s
     `  ${aws} mb s3://demo`,
     `  ${aws} cp README.md s3://demo/README.md`,
     `  ${aws} ls s3://demo`,
+    `  ${aws} cp s3://demo/README.md -`,
   ]
 }
 

@@ -54,7 +54,7 @@ export const OPTIONS: readonly Option[] = [
     kind: 'text',
     preset: 'us-east-1',
     hint: 'REGION',
-    help: 'region that clients sign for',
+    help: 'region of the buckets; where set, signatures must name it',
   },
   {
     key: 'domains',

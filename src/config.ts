@@ -46,6 +46,8 @@ export interface Config {
   /** Absolute path. */
   readonly data: string
   readonly region: string
+  /** The only region that signatures may name: the one that was set; undefined where none was, for clients sign for any. */
+  readonly signingRegion: string | undefined
   readonly domains: readonly string[]
   readonly publicUrl: string | undefined
   /** Empty: the data folder's own credentials are used, and made at the first start. */
@@ -135,6 +137,7 @@ function resolveConfig(settings: Settings, raw: Raw): Config {
     port: settings.port,
     data,
     region: settings.region,
+    signingRegion: raw.tree['region'] === undefined ? undefined : settings.region,
     domains: settings.domains.map((domain) => domain.toLowerCase()),
     publicUrl: settings.publicUrl,
     credentials,

@@ -94,6 +94,16 @@ test('a taken port is told with what to do, and leaves nothing locked behind', a
   await start()
 })
 
+test('signatures may name any region, unless one was set', async () => {
+  const status = async (server: Server, region: string): Promise<number> =>
+    (await askSigned(targetOf(server, region), 'GET', '/')).status
+  const free = await start(MEMORY)
+  expect(await status(free, 'mars-north-1')).toBe(200)
+  const bound = await start({ ...MEMORY, region: 'eu-central-1' })
+  expect(await status(bound, 'eu-central-1')).toBe(200)
+  expect(await status(bound, 'mars-north-1')).toBe(400)
+})
+
 test('declared buckets are made once, in the region, and belong to the first credential', async () => {
   const buckets = ['one-bucket', 'other-bucket']
   const first = await start({ buckets, region: 'eu-central-1' })

@@ -136,7 +136,7 @@ function gateOptionsOf(config: Config, parts: GateParts): GateOptions {
     api,
     authenticator: createAuthenticator({
       credentials,
-      region: config.region,
+      region: config.signingRegion,
       clock: SYSTEM_CLOCK,
       skewMaxMs: CLOCK_SKEW_MAX_MS,
     }),

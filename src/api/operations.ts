@@ -34,6 +34,7 @@ export interface Operations {
   GetObject: [sdk.GetObjectRequest, Downloaded<sdk.GetObjectOutput>]
   GetObjectAcl: [sdk.GetObjectAclRequest, sdk.GetObjectAclOutput]
   GetObjectAttributes: [sdk.GetObjectAttributesRequest, sdk.GetObjectAttributesOutput]
+  GetObjectTagging: [sdk.GetObjectTaggingRequest, sdk.GetObjectTaggingOutput]
   HeadBucket: [sdk.HeadBucketRequest, sdk.HeadBucketOutput]
   HeadObject: [sdk.HeadObjectRequest, sdk.HeadObjectOutput]
   ListBuckets: [sdk.ListBucketsRequest, sdk.ListBucketsOutput]

@@ -19,6 +19,7 @@ import { listMultipartUploads } from './list-uploads.ts'
 import { listObjectVersions } from './list-versions.ts'
 import { getObjectAcl, putObjectAcl } from './object-acl.ts'
 import { getObjectAttributes } from './object-attributes.ts'
+import { getObjectTagging } from './object-tagging.ts'
 import { putObject } from './put-object.ts'
 import { uploadPart } from './upload-part.ts'
 import { uploadPartCopy } from './upload-part-copy.ts'
@@ -39,6 +40,7 @@ export function createS3(ctx: Context): S3Api {
     GetObject: getObject(ctx),
     GetObjectAcl: getObjectAcl(ctx),
     GetObjectAttributes: getObjectAttributes(ctx),
+    GetObjectTagging: getObjectTagging(ctx),
     HeadBucket: headBucket(ctx),
     HeadObject: headObject(ctx),
     ListBuckets: listBuckets(ctx),
