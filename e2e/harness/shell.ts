@@ -58,6 +58,8 @@ export function run(
         stderr: Buffer.concat(err).toString(),
       }),
     )
+    // A program may end without reading what it is given.
+    child.stdin.on('error', () => {})
     child.stdin.end(options.input ?? '')
   })
 }
