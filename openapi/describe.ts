@@ -16,7 +16,10 @@ type JsonObject = Readonly<Record<string, Json>>
 /** Answers with a part of the object where Content-Range is among the output's headers. */
 const PARTIAL_CONTENT = '206'
 
-export function describe({ operations, shapes }: SdkModel): JsonObject {
+export function describe(
+  { operations, shapes }: SdkModel,
+  implemented: ReadonlySet<string>,
+): JsonObject {
   const paths: Record<string, Record<string, Json>> = {}
   const documents = new Set<string>()
   for (const [name, operation] of Object.entries(operations)) {
@@ -24,7 +27,10 @@ export function describe({ operations, shapes }: SdkModel): JsonObject {
     const method = operation.method.toLowerCase()
     const item = (paths[path] ??= {})
     if (method in item) throw new Error(`${name} has the path ${path} of another operation`)
-    item[method] = operationOf(name, operation, shapes, documents)
+    item[method] = {
+      ...operationOf(name, operation, shapes, documents),
+      ...(!implemented.has(name) && { 'x-implemented': false }),
+    }
   }
   return {
     openapi: '3.1.0',
