@@ -27,6 +27,7 @@ test('secrets that the gateway made are shown with their file, in lines that can
     '  aws --endpoint-url http://127.0.0.1:9000 s3 mb s3://demo',
     '  aws --endpoint-url http://127.0.0.1:9000 s3 cp README.md s3://demo/README.md',
     '  aws --endpoint-url http://127.0.0.1:9000 s3 ls s3://demo',
+    '  aws --endpoint-url http://127.0.0.1:9000 s3 cp s3://demo/README.md -',
   ])
 })
 
