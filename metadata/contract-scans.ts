@@ -27,6 +27,14 @@ export function scanPromises(opened: Opened): void {
     expect(await sortsOf(store, { from: `${'\u{10ffff}'.repeat(256)}\0`, limit: 9 })).toEqual([])
   })
 
+  test('a range of one position is that row, or none', async () => {
+    const store = await opened()
+    await fill(store, KEYS)
+    for (const sort of KEYS)
+      expect(await sortsOf(store, { from: sort, to: `${sort}\0`, limit: 1 })).toEqual([sort])
+    expect(await sortsOf(store, { from: 'b', to: 'b\0', limit: 2 })).toEqual([])
+  })
+
   test('a limit cuts; fewer rows mean that there are no more', async () => {
     const store = await opened()
     await fill(store, KEYS)

@@ -94,9 +94,10 @@ describe('while the disk has not said that a commit is durable', () => {
       store.get('b', 'object', 'going'),
       store.scan('b', 'object', all),
       store.scan('b', 'object', { from: 'z', limit: 1 }),
+      store.scan('b', 'object', { from: 'going', to: 'going\0', limit: 1 }),
     ]
     const areOpen = await Promise.all(reads.map(isOpen))
-    expect(areOpen).toEqual([true, true, true, true])
+    expect(areOpen).toEqual([true, true, true, true, true])
     await disk.finish()
     await Promise.all(commits)
     const [added, going, rows] = await Promise.all(reads)
@@ -115,6 +116,12 @@ describe('while the disk has not said that a commit is durable', () => {
     expect(await store.scan('other', 'object', all)).toEqual([])
     await disk.finish()
     await commit
+    const removal = put(store, 'going', null)
+    await disk.asked()
+    const old = { from: 'old', to: 'old\0', limit: 1 }
+    expect(await store.scan('b', 'object', old)).toMatchObject([{ sort: 'old' }])
+    await disk.finish()
+    await removal
   })
 
   test('a commit that it refuses is not answered either', async () => {

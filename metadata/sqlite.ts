@@ -16,7 +16,13 @@ import type { Counter, Meter } from '../src/lib/meter.ts'
 import { StoreFull, StoreUnavailable } from '../src/lib/store-error.ts'
 import { checkCommit, checkPosition, checkRange } from './limits.ts'
 import { openFile, openInMemory, type Datasync, type SqliteFile } from './sqlite-file.ts'
-import { SqliteRows, type EncodedCommit, type EncodedWrite, type SqliteRow } from './sqlite-rows.ts'
+import {
+  onlyPosition,
+  SqliteRows,
+  type EncodedCommit,
+  type EncodedWrite,
+  type SqliteRow,
+} from './sqlite-rows.ts'
 import type { Commit, MetadataStore, Range, Row, Table, Write } from './store.ts'
 
 /** A group ends at this many commits, or bytes: it holds up the loop for some milliseconds at most. */
@@ -98,7 +104,8 @@ export class SqliteStore implements MetadataStore {
     const pending = this.#pending
     if (pending === undefined) return rows
     const isPending =
-      pending.removed.has(partition) || rows.some((row) => row.rev >= pending.firstRev)
+      rows.some((row) => row.rev >= pending.firstRev) ||
+      hidesRemoved(pending.removed.get(partition), table, range)
     if (isPending) await pending.durable
     return rows
   }
@@ -265,6 +272,17 @@ function removedBy(
     }
   }
   return removed
+}
+
+/** Whether a row that was removed may be missing from the range. */
+function hidesRemoved(
+  removed: ReadonlySet<string> | undefined,
+  table: Table,
+  range: Range,
+): boolean {
+  if (removed === undefined) return false
+  const only = onlyPosition(range)
+  return only === undefined || removed.has(position(table, only))
 }
 
 function position(table: Table, sort: string): string {

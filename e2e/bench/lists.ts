@@ -14,7 +14,7 @@ import { ask, Wire } from './wire.ts'
 
 const CALL: Call = {
   requestId: '0000000000000000',
-  requester: undefined,
+  requester: { id: 'bench', displayName: 'bench' },
   signal: new AbortController().signal,
 }
 

@@ -13,6 +13,7 @@ import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { memoryOf, startGateway } from '../harness/gateway.ts'
+import { startBare } from './bare.ts'
 import { type Figures, median, table } from './figures.ts'
 import { getLarge, putLarge, smallBesideLarge } from './large.ts'
 import { completeWork, fill, listWorks, metadataPath } from './lists.ts'
@@ -95,14 +96,38 @@ async function large(server: Server, title = 'large objects'): Promise<void> {
   show(title, rows)
 }
 
+/** What the gateway costs without MD5, and what node:http costs with nothing behind it. */
+async function largeFloors(): Promise<void> {
+  const size = values.smoke ? 16 * 1024 ** 2 : 1024 ** 3
+  const opaque: Figures[] = []
+  const put: Figures[] = []
+  const get: Figures[] = []
+  await using bare = await startBare()
+  await withGateway(
+    async (server) => {
+      for (let i = 0; i < rounds; i++) {
+        opaque.push(await putLarge(server, '/bench/opaque', size, 'crc32'))
+        put.push(await putLarge(bare.server, '/bare/put', size, 'plain'))
+        get.push(await getLarge(bare.server, '/bare/get', 1024 ** 3))
+      }
+    },
+    { SLUICE_ETAG: 'opaque' },
+  )
+  show('large objects, floors', [
+    { ...median(opaque), note: 'SLUICE_ETAG=opaque' },
+    { ...median(put), note: 'bare node:http, bytes dropped' },
+    { ...median(get), note: 'bare node:http, from memory' },
+  ])
+}
+
 async function withGateway(
-  args: readonly string[],
   work: (server: Server) => Promise<void>,
+  env: Readonly<Record<string, string>> = {},
 ): Promise<void> {
   await using gateway = await startGateway({
     metadata: values.metadata,
     storage: values.storage,
-    args,
+    env,
   })
   const server: Server = { site: siteOf(gateway.endpoint), pid: gateway.pid }
   await load(server.site, [ask(server.site, 'PUT', '/bench')], 1, 200)
@@ -175,10 +200,13 @@ if (values.endpoint) {
   if (only.has('large')) await large(server)
 } else {
   if (only.has('start')) await start()
-  if (only.has('small')) await withGateway([], small)
-  if (only.has('large')) await withGateway(['--max-object-size', '6GiB'], large)
+  if (only.has('small')) await withGateway(small)
+  if (only.has('large')) {
+    await withGateway(large)
+    await largeFloors()
+  }
   if (only.has('parts'))
-    await withGateway([], async (server) =>
+    await withGateway(async (server) =>
       show('uploads in parts', [await completeWork(server, 'parts', values.smoke ? 100 : 10_000)]),
     )
   if (only.has('list')) await lists()

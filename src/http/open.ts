@@ -7,6 +7,7 @@ import { PUT_BYTES_MAX } from '../api/limits.ts'
 import type { S3Api } from '../api/operations.ts'
 import type { Authenticator } from '../auth/authenticator.ts'
 import { createControl, type Control, type ControlOptions } from './app.ts'
+import { Intake } from './intake.ts'
 import { createListener } from './listener.ts'
 import { createPipeline, signedOnly, type Authorize } from './pipeline.ts'
 import type { RequestEntry } from './request-entry.ts'
@@ -53,7 +54,9 @@ export function openGate(options: GateOptions): Gate {
   })
   const nextRequestId = createRequestIds()
   const hostId = randomBytes(24).toString('base64')
+  const intake = new Intake()
   const pipeline = createPipeline({
+    intake,
     api: options.api,
     authenticator: options.authenticator,
     authorize: options.authorize ?? signedOnly,
@@ -91,7 +94,10 @@ export function openGate(options: GateOptions): Gate {
         else response.writeHead(404).end()
       })
     },
-    [Symbol.dispose]: () => listener[Symbol.dispose](),
+    [Symbol.dispose]() {
+      listener[Symbol.dispose]()
+      intake[Symbol.dispose]()
+    },
   }
 }
 

@@ -1,11 +1,15 @@
 import { createHash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
-import { describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, test, vi } from 'vitest'
 import { S3Error } from '../api/error.ts'
 import type { BodyScheme } from '../auth/authenticator.ts'
 import { fakeSigner, frame } from './aws-chunked.fixture.ts'
 import type { Receiver, Source } from './body.ts'
+import { Intake } from './intake.ts'
 import { createPayload, type RequestPayload } from './payload.ts'
+
+const intake = new Intake()
+afterAll(() => intake[Symbol.dispose]())
 
 /** A source that pushes what the test says, when it says so; and remembers what it was asked. */
 class FakeSource implements Source {
@@ -58,6 +62,7 @@ function open(
   scheme: BodyScheme = UNSIGNED,
   source: Source = new FakeSource(5),
   sizeMax = 1024 ** 3,
+  bodies = intake,
 ): RequestPayload {
   const request = {
     method: 'PUT',
@@ -70,13 +75,14 @@ function open(
     sizeMax,
     tooLarge: 'EntityTooLarge',
     ownChecksum: true,
+    intake: bodies,
   })
 }
 
 async function readAll(body: AsyncIterable<Uint8Array> | Uint8Array): Promise<string> {
   if (body instanceof Uint8Array) return Buffer.from(body).toString()
   const chunks: Uint8Array[] = []
-  for await (const chunk of body) chunks.push(chunk)
+  for await (const chunk of body) chunks.push(Uint8Array.prototype.slice.call(chunk))
   return Buffer.concat(chunks).toString()
 }
 
@@ -324,23 +330,87 @@ describe('streaming', () => {
     expect(await taking).toBe(chunk)
   })
 
-  test('the source is paused at 1 MiB unread, and resumed at half of it', async () => {
+  test('the source is paused with three slabs unread, and resumed once the first is read', async () => {
     const source = new FakeSource(100 * 1024 ** 2)
     const body = (await open({}, UNSIGNED, source).take(0, [])) as AsyncIterable<Uint8Array>
-    for (let i = 0; i < 17; i++) source.receiver!.data(Buffer.alloc(65_536))
+    for (let i = 0; i < 47; i++) source.receiver!.data(Buffer.alloc(65_536))
+    expect(source.asked).toEqual(['start'])
+    source.receiver!.data(Buffer.alloc(65_536))
     expect(source.asked).toEqual(['start', 'pause'])
     const iterator = body[Symbol.asyncIterator]()
-    for (let i = 0; i < 8; i++) await iterator.next()
+    await iterator.next()
     expect(source.asked).toEqual(['start', 'pause'])
     await iterator.next()
     expect(source.asked).toEqual(['start', 'pause', 'resume'])
+    await iterator.return?.()
   })
 
-  test('tiny chunks pause it, too: each has a price', async () => {
-    const source = new FakeSource(100 * 1024 ** 2)
-    await open({}, UNSIGNED, source).take(0, [])
-    for (let i = 0; i < 300; i++) source.receiver!.data(Buffer.from('x'))
-    expect(source.asked).toEqual(['start', 'pause'])
+  test('tiny chunks come together, and cost no memory of their own', async () => {
+    const source = new FakeSource(3 * 1024 ** 2)
+    const body = await open({}, UNSIGNED, source).take(0, [])
+    for (let i = 0; i < 3000; i++) source.receiver!.data(Buffer.from('x'.repeat(1024)))
+    source.receiver!.data(Buffer.alloc(3 * 1024 ** 2 - 3000 * 1024))
+    source.receiver!.end()
+    const sizes: number[] = []
+    for await (const chunk of body as AsyncIterable<Uint8Array>) sizes.push(chunk.length)
+    expect(sizes).toEqual([1024 ** 2, 1024 ** 2, 1024 ** 2])
+  })
+
+  test('a chunk of a long body is let go of at once', async () => {
+    const source = new FakeSource(2 * 1024 ** 2)
+    const body = (await open({}, UNSIGNED, source).take(0, [])) as AsyncIterable<Uint8Array>
+    const chunk = new Uint8Array(65_536)
+    const part = new Uint8Array(131_072).subarray(0, 65_536)
+    source.receiver!.data(chunk)
+    source.receiver!.data(part)
+    expect(chunk.length).toBe(0)
+    expect(part.length).toBe(65_536)
+    await body[Symbol.asyncIterator]().return?.()
+  })
+
+  test.each(['read to its end', 'left', 'broken off', 'false'])(
+    'all slabs come back from a long body that is %s',
+    async (how) => {
+      const bytes = Buffer.alloc(5 * 1024 ** 2 + 3, 'sluice ')
+      const claimed = how === 'false' ? 'x' : bytes.toString('latin1')
+      const source = new FakeSource(bytes.length)
+      const payload = open({ 'content-md5': md5(claimed, 'base64') }, UNSIGNED, source)
+      const body = (await payload.take(0, ['CRC64NVME'])) as AsyncIterable<Uint8Array>
+      const iterator = body[Symbol.asyncIterator]()
+      source.receiver!.data(Uint8Array.prototype.slice.call(bytes, 0, 3 * 1024 ** 2))
+      await iterator.next()
+      if (how === 'left') await iterator.return?.()
+      else if (how === 'broken off') {
+        source.receiver!.fail(new S3Error('IncompleteBody'))
+        await expect(iterator.next()).rejects.toMatchObject({ code: 'IncompleteBody' })
+      } else {
+        source.receiver!.data(Uint8Array.prototype.slice.call(bytes, 3 * 1024 ** 2))
+        source.receiver!.end()
+        const reading = readAll({ [Symbol.asyncIterator]: () => iterator })
+        if (how === 'false') await expect(reading).rejects.toMatchObject({ code: 'BadDigest' })
+        else await reading
+      }
+      await vi.waitFor(() => expect(intake.lent).toBe(0))
+    },
+  )
+
+  test('a body whose thread is lost is SlowDown, and no more is read; later ones need no thread', async () => {
+    const bodies = new Intake()
+    const sourceOf = (): FakeSource => new FakeSource(2 * 1024 ** 2)
+    const lost = sourceOf()
+    const body = await open({}, UNSIGNED, lost, 1024 ** 3, bodies).take(0, ['md5'])
+    lost.receiver!.data(Buffer.alloc(1024 ** 2))
+    bodies[Symbol.dispose]()
+    await expect(readAll(body)).rejects.toMatchObject({ code: 'SlowDown' })
+    expect(lost.asked).toEqual(['start', 'stop'])
+
+    const later = sourceOf()
+    const payload = open({}, UNSIGNED, later, 1024 ** 3, bodies)
+    const taking = payload.take(0, ['md5'])
+    later.send(Buffer.alloc(2 * 1024 ** 2, 'x'))
+    await readAll(await taking)
+    expect(payload.digest('md5')).toBe(md5('x'.repeat(2 * 1024 ** 2), 'hex'))
+    expect(bodies.lent).toBe(0)
   })
 
   test('a body that outgrows the limit on its way is EntityTooLarge, and no more is read', async () => {
@@ -368,11 +438,11 @@ describe('streaming', () => {
   })
 
   test('a reader that turns away stops the source', async () => {
-    const source = new FakeSource(10)
+    const source = new FakeSource(2 * 1024 ** 2)
     const body = (await open({}, UNSIGNED, source).take(0, [])) as AsyncIterable<Uint8Array>
-    source.receiver!.data(Buffer.from('hello'))
+    source.receiver!.data(Buffer.alloc(1024 ** 2))
     for await (const chunk of body) {
-      expect(chunk).toHaveLength(5)
+      expect(chunk).toHaveLength(1024 ** 2)
       break
     }
     expect(source.asked).toEqual(['start', 'stop'])

@@ -7,6 +7,7 @@ import type { Requester, S3Api } from '../api/operations.ts'
 import type { Authenticator } from '../auth/authenticator.ts'
 import { Exchange } from './exchange.ts'
 import type { RequestHead } from './head.ts'
+import type { Intake } from './intake.ts'
 import type { RequestEntry } from './request-entry.ts'
 import type { Arrival, Sink } from './sink.ts'
 
@@ -35,6 +36,8 @@ export interface PipelineOptions {
   readonly nextRequestId: () => string
   /** Milliseconds with fractions, from any origin, never backwards. */
   readonly elapsedMs: () => number
+  /** Where bodies come in. */
+  readonly intake: Intake
   /** Called once a request, when it is over. */
   readonly onRequest: (entry: RequestEntry) => void
 }

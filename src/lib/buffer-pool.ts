@@ -7,12 +7,18 @@ export class BufferPool {
   readonly #keptMax: number
   readonly #kept: Buffer[] = []
   readonly #lent = new WeakSet<Buffer>()
+  readonly #make: (sizeBytes: number) => Buffer
   #lentCount = 0
 
   /** At most `keptMax` buffers wait for their next use; those given back beyond that are let go. */
-  constructor(sizeBytes: number, keptMax: number) {
+  constructor(
+    sizeBytes: number,
+    keptMax: number,
+    make: (sizeBytes: number) => Buffer = (size) => Buffer.allocUnsafeSlow(size),
+  ) {
     this.sizeBytes = sizeBytes
     this.#keptMax = keptMax
+    this.#make = make
   }
 
   /** Buffers taken and not yet given back. */
@@ -22,7 +28,7 @@ export class BufferPool {
 
   /** A buffer with whatever was in it before. Never waits: whoever bounds memory asks `lent` first. */
   take(): Buffer {
-    const buffer = this.#kept.pop() ?? Buffer.allocUnsafeSlow(this.sizeBytes)
+    const buffer = this.#kept.pop() ?? this.#make(this.sizeBytes)
     this.#lent.add(buffer)
     this.#lentCount += 1
     return buffer
@@ -34,4 +40,9 @@ export class BufferPool {
     this.#lentCount -= 1
     if (this.#kept.length < this.#keptMax) this.#kept.push(buffer)
   }
+}
+
+/** A buffer whose memory other threads can be given to read. */
+export function sharedBuffer(sizeBytes: number): Buffer {
+  return Buffer.from(new SharedArrayBuffer(sizeBytes))
 }

@@ -1,36 +1,26 @@
 /**
- * The thread behind `hash-workers.ts`: digests what it is pointed to, in the order of the messages.
- *
- * The bytes lie in memory shared with the other side, in slabs; a slab is the worker's from the
- * message that names it until the answer that names it.
+ * The thread behind `hash-workers.ts`: digests what it is pointed to, in the order of the messages, and
+ * answers each order for bytes and each end of a stream with one message.
  */
-import { parentPort, workerData } from 'node:worker_threads'
+import { setPriority } from 'node:os'
+import { parentPort } from 'node:worker_threads'
 import { createDigest, digestsReady, type Algorithm, type Digest } from './digest.ts'
 
-export interface WorkerMemory {
-  readonly memory: SharedArrayBuffer
-  readonly slabBytes: number
-}
-
-/** What a worker is told. */
+/** What a worker is told. The bytes lie in shared memory and stay as they are until the answer. */
 export type Order =
   | { readonly kind: 'begin'; readonly stream: number; readonly algorithms: readonly Algorithm[] }
-  | {
-      readonly kind: 'bytes'
-      readonly stream: number
-      readonly slab: number
-      readonly size: number
-    }
+  | { readonly kind: 'bytes'; readonly stream: number; readonly bytes: Uint8Array }
   | { readonly kind: 'end'; readonly stream: number }
   /** Nobody wants to know any more. */
   | { readonly kind: 'drop'; readonly stream: number }
 
-/** What it answers: a slab that is free again, or the digests of a stream. */
-export type Answer =
-  | { readonly kind: 'free'; readonly slab: number }
-  | { readonly kind: 'values'; readonly stream: number; readonly values: readonly string[] }
+/** What it answers: nothing for bytes that are hashed, or the digests of a stream that ended. */
+export type Answer = readonly string[] | undefined
 
-function serve(port: NonNullable<typeof parentPort>, { memory, slabBytes }: WorkerMemory): void {
+/** Behind the event loop, where cores are few: a small request goes before a hash (nice values, Linux). */
+const NICE = 5
+
+function serve(port: NonNullable<typeof parentPort>): void {
   const streams = new Map<number, readonly Digest[]>()
   const answer = (message: Answer): void => port.postMessage(message)
   port.on('message', (order: Order) => {
@@ -39,19 +29,27 @@ function serve(port: NonNullable<typeof parentPort>, { memory, slabBytes }: Work
     if (order.kind === 'begin') {
       streams.set(stream, order.algorithms.map(createDigest))
     } else if (order.kind === 'bytes') {
-      const bytes = new Uint8Array(memory, order.slab * slabBytes, order.size)
-      for (const digest of digests) digest.update(bytes)
-      answer({ kind: 'free', slab: order.slab })
+      for (const digest of digests) digest.update(order.bytes)
+      answer(undefined)
     } else {
       streams.delete(stream)
-      if (order.kind === 'end') {
-        answer({ kind: 'values', stream, values: digests.map((digest) => digest.value()) })
-      }
+      if (order.kind === 'end') answer(digests.map((digest) => digest.value()))
     }
   })
 }
 
+/** Of this thread alone: only on Linux does the number 0 not mean the whole process. */
+function stepBack(): void {
+  if (process.platform !== 'linux') return
+  try {
+    setPriority(0, NICE)
+  } catch {
+    // Not permitted: the work is the same.
+  }
+}
+
 if (parentPort !== null) {
+  stepBack()
   await digestsReady
-  serve(parentPort, workerData as WorkerMemory)
+  serve(parentPort)
 }

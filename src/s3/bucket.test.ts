@@ -1,21 +1,21 @@
 import { expect, test, vi } from 'vitest'
 import { MemoryStore } from '../../metadata/memory.ts'
 import { MemoryStorage } from '../../storage/memory.ts'
+import { only } from './rows.ts'
 import { Fixture } from './s3.fixture.ts'
 
-test('requests in one second read the bucket once, and a plain PUT reads only its head', async () => {
+test('requests in one second read the bucket once, and a plain PUT reads only its head, without the bytes', async () => {
   const store = new MemoryStore()
   const f = new Fixture(store, new MemoryStorage())
   await f.bucket()
   await f.put('k', 'x')
   const get = vi.spyOn(store, 'get')
+  const scan = vi.spyOn(store, 'scan')
   const commit = vi.spyOn(store, 'commit')
   await f.put('k', 'y')
   await f.get('k')
-  expect(get.mock.calls).toEqual([
-    ['b', 'object', 'k'],
-    ['b', 'object', 'k'],
-  ])
+  expect(scan.mock.calls).toEqual([['b', 'object', only('k')]])
+  expect(get.mock.calls).toEqual([['b', 'object', 'k']])
   expect(commit).toHaveBeenCalledTimes(1)
   f.clock.time += 1000
   await f.get('k')

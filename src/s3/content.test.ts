@@ -74,7 +74,7 @@ test('any range of an object in parts gives the bytes that it would give of the 
       const content = await partsOfTexts(f, texts)
       const start = a % (whole.length + 1)
       const end = start + (b % (whole.length - start + 1))
-      const body = await readContent(f.ctx, 'b', content, undefined, { start, end }, CALL.signal)
+      const body = await readContent(f.ctx, 'b', content, undefined, { start, end }, CALL)
       expect(await textOf(body)).toBe(whole.slice(start, end))
     }),
   )
@@ -89,7 +89,7 @@ test('an object of 1203 parts is found by byte and by part across its pages', as
   const whole = texts.join('')
   for (const at of [0, 1000, whole.indexOf('<500>'), whole.indexOf('<1000>') - 1]) {
     const range = { start: at, end: at + 20 }
-    const body = await readContent(f.ctx, 'b', content, undefined, range, CALL.signal)
+    const body = await readContent(f.ctx, 'b', content, undefined, range, CALL)
     expect(await textOf(body)).toBe(whole.slice(at, at + 20))
   }
   for (const n of [0, 499, 500, 1202]) {
@@ -147,7 +147,7 @@ test('a body is closed when it was read, when its reader stops, and even when it
   const f = new Fixture(new MemoryStore(), storage)
   const content: Content = { x: [await store(f, 'first'), await store(f, 'second')] }
   const open = async (): Promise<Body> =>
-    (await readContent(f.ctx, 'b', content, undefined, { start: 1, end: 9 }, CALL.signal)) as Body
+    (await readContent(f.ctx, 'b', content, undefined, { start: 1, end: 9 }, CALL)) as Body
   expect((await bytesOf(await open())).toString()).toBe('irstseco')
   expect(storage.open).toBe(0)
   for await (const _chunk of await open()) break

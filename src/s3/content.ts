@@ -7,6 +7,7 @@
  */
 import type { ByteRange } from '../../storage/store.ts'
 import { S3Error } from '../api/error.ts'
+import type { Call } from '../api/operations.ts'
 import type { Taken } from '../api/payload.ts'
 import type { Body } from '../lib/stream.ts'
 import type { Context } from './context.ts'
@@ -29,13 +30,14 @@ export interface PlacedPart extends ByteRange {
 }
 
 /**
- * Stores what was taken of a payload. Rejects with EntityTooLarge over `putBytesMax`, with the
+ * Stores what was taken of a payload. The call's signal is made when first asked for, so it is not
+ * asked for bytes that stand in the row. Rejects with EntityTooLarge over `putBytesMax`, with the
  * payload's own errors, and with the store's; nothing is then left.
  */
 export async function writeContent(
   ctx: Context,
   taken: Taken,
-  signal: AbortSignal,
+  call: Pick<Call, 'signal'>,
   size?: number,
 ): Promise<Written> {
   if (taken instanceof Uint8Array && taken.length <= ctx.options.inlineMaxBytes) {
@@ -46,6 +48,7 @@ export async function writeContent(
     size === undefined && !(taken instanceof Uint8Array)
       ? limited(taken, ctx.options.putBytesMax)
       : taken
+  const { signal } = call
   const options = size === undefined ? { signal } : { signal, size }
   const info = await ctx.storage.put(id, body, options)
   return { size: info.size, extents: [[id, 0, info.size]] }
@@ -228,14 +231,14 @@ export function readContent(
   content: Content | undefined,
   bytes: Uint8Array | undefined,
   range: ByteRange,
-  signal: AbortSignal,
+  call: Pick<Call, 'signal'>,
 ): Promise<Body> | Uint8Array {
   if (range.end <= range.start) return EMPTY
   if (content === undefined) return inlined(bytes, range)
   const only = content.x?.length === 1 ? content.x[0]! : undefined
-  if (only === undefined) return openExtents(ctx, bucket, content, range, signal)
+  if (only === undefined) return openExtents(ctx, bucket, content, range, call.signal)
   const [blob, from] = only
-  return ctx.storage.get(blob, { start: from + range.start, end: from + range.end }, signal)
+  return ctx.storage.get(blob, { start: from + range.start, end: from + range.end }, call.signal)
 }
 
 const EMPTY = new Uint8Array(0)

@@ -147,7 +147,7 @@ async function setChecksum(
   if (algorithm === undefined || algorithm === draft.k?.[0]) return
   const digest = createDigest(algorithm)
   const whole = { start: 0, end: row.value.s }
-  const body = await readContent(ctx, bucket, row.value.c, row.bytes, whole, call.signal)
+  const body = await readContent(ctx, bucket, row.value.c, row.bytes, whole, call)
   if (body instanceof Uint8Array) digest.update(body)
   else for await (const chunk of body) digest.update(chunk)
   draft.k = [algorithm, digest.value(), 'FULL_OBJECT']
@@ -185,8 +185,8 @@ async function copyBytes(
 ): Promise<Output<'CopyObject'>> {
   const { c, s: size } = source.row.value
   const whole = { start: 0, end: size }
-  const body = await readContent(ctx, source.bucket, c, source.row.bytes, whole, call.signal)
-  const written = await writeContent(ctx, body, call.signal, size)
+  const body = await readContent(ctx, source.bucket, c, source.row.bytes, whole, call)
+  const written = await writeContent(ctx, body, call, size)
   try {
     if (written.extents !== undefined) draft.c = { x: written.extents }
     return await commitCopy(ctx, input, target, source, draft, undefined, written.bytes)

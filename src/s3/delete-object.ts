@@ -62,9 +62,10 @@ async function deleteNewest(
   conditions: DeleteConditions,
 ): Promise<Deletion> {
   const bucketRow = await ctx.buckets.inBucket(tx, bucket)
-  const head = await tx.get('object', key)
+  const isKept = bucketRow.versioning !== undefined
+  const head = await (isKept ? tx.get('object', key) : tx.look('object', key))
   checkDelete(conditions, head?.value)
-  if (bucketRow.versioning === undefined) {
+  if (!isKept) {
     if (head !== undefined) await removeHead(ctx, tx, key, head)
     return {}
   }

@@ -14,6 +14,7 @@ import type { Context } from './context.ts'
 import { Contended } from './transact.ts'
 import { checkExpectedOwner, objectAddress, refuseUnsupported } from './object-input.ts'
 import { planRead, readVersion, showObject } from './object-read.ts'
+import { lookRow, readRow } from './rows.ts'
 
 /** Times that a version may vanish between its row and its bytes before the reader is sent away. */
 const REREADS_MAX = 8
@@ -56,7 +57,7 @@ async function read(
 ): Promise<Output<'GetObject'>> {
   const address = objectAddress(input)
   refuseUnsupported(input)
-  const row = await readVersion(ctx, address, input.VersionId)
+  const row = await readVersion(ctx, address, input.VersionId, readRow)
   const version = row.value
   const known = ctx.buckets.read(address.bucket)
   const { value: bucket } = known instanceof Promise ? await known : known
@@ -67,7 +68,7 @@ async function read(
     const plan = planned instanceof Promise ? await planned : planned
     const output: Output<'GetObject'> = {}
     showObject(output, bucket, version, plan, input)
-    const body = readContent(ctx, address.bucket, version.c, row.bytes, plan, call.signal)
+    const body = readContent(ctx, address.bucket, version.c, row.bytes, plan, call)
     output.Body = body instanceof Uint8Array ? body : await body
     return output
   } catch (error) {
@@ -81,11 +82,13 @@ export function headObject(ctx: Context): Handler<'HeadObject'> {
   return async (input) => {
     const address = objectAddress(input)
     refuseUnsupported(input)
-    const { value: version } = await readVersion(ctx, address, input.VersionId)
-    const { value: bucket } = await ctx.buckets.read(address.bucket)
+    const { value: version } = await readVersion(ctx, address, input.VersionId, lookRow)
+    const known = ctx.buckets.read(address.bucket)
+    const { value: bucket } = known instanceof Promise ? await known : known
     checkExpectedOwner(input.ExpectedBucketOwner, bucket)
     checkRead(input, version)
-    const plan = await planRead(ctx, address.bucket, version, input)
+    const planned = planRead(ctx, address.bucket, version, input)
+    const plan = planned instanceof Promise ? await planned : planned
     const output: Output<'HeadObject'> = {}
     showObject(output, bucket, version, plan, input)
     return output

@@ -4,7 +4,7 @@ import { requestedAcl, shownAcl } from './acl.ts'
 import type { Context } from './context.ts'
 import { checkExpectedOwner, objectAddress } from './object-input.ts'
 import { markerError, noSuchObject, readVersion } from './object-read.ts'
-import type { VersionRow } from './rows.ts'
+import { lookRow, type VersionRow } from './rows.ts'
 import { transact } from './transact.ts'
 import { checkVersionId, findInChain, type Mutable } from './version.ts'
 
@@ -13,7 +13,7 @@ export function getObjectAcl(ctx: Context): Handler<'GetObjectAcl'> {
     const address = objectAddress(input)
     const { value: bucket } = await ctx.buckets.read(address.bucket)
     checkExpectedOwner(input.ExpectedBucketOwner, bucket)
-    const { value: version } = await readVersion(ctx, address, input.VersionId)
+    const { value: version } = await readVersion(ctx, address, input.VersionId, lookRow)
     return shownAcl(version.acl, version.o)
   }
 }

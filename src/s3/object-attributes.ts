@@ -8,7 +8,7 @@ import { partsBehind } from './content.ts'
 import type { Context } from './context.ts'
 import { checkExpectedOwner, objectAddress, refuseUnsupported } from './object-input.ts'
 import { readVersion } from './object-read.ts'
-import type { VersionRow } from './rows.ts'
+import { lookRow, type VersionRow } from './rows.ts'
 import { shownId } from './version.ts'
 
 export function getObjectAttributes(ctx: Context): Handler<'GetObjectAttributes'> {
@@ -22,7 +22,7 @@ export function getObjectAttributes(ctx: Context): Handler<'GetObjectAttributes'
         fields: { ArgumentName: 'x-amz-object-attributes', ArgumentValue: '' },
       })
     }
-    const { value: version } = await readVersion(ctx, address, input.VersionId)
+    const { value: version } = await readVersion(ctx, address, input.VersionId, lookRow)
     const { value: bucket } = await ctx.buckets.read(address.bucket)
     checkExpectedOwner(input.ExpectedBucketOwner, bucket)
     const output: Output<'GetObjectAttributes'> = { LastModified: new Date(version.t) }

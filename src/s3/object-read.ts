@@ -13,7 +13,7 @@ import { findPart } from './content.ts'
 import type { Context } from './context.ts'
 import { type HeaderOutput, type HeaderOverrides, showHeaders } from './headers.ts'
 import type { Address } from './object-input.ts'
-import { type BucketRow, readRow, type StoredChecksum, type VersionRow } from './rows.ts'
+import type { BucketRow, readRow, StoredChecksum, VersionRow } from './rows.ts'
 import {
   checkVersionId,
   findVersion,
@@ -24,16 +24,18 @@ import {
 } from './version.ts'
 
 /**
- * The object's row: the newest version, or the one of that id. Rejects with NoSuchBucket, NoSuchKey,
+ * The object's row: the newest version, or the one of that id; with its bytes where `read` is
+ * `readRow`, perhaps without where it is `lookRow`. Rejects with NoSuchBucket, NoSuchKey,
  * NoSuchVersion; for a delete marker with NoSuchKey (newest) or MethodNotAllowed (by its id).
  */
 export async function readVersion(
   ctx: Context,
   { bucket, key }: Address,
   versionId: string | undefined,
+  read: typeof readRow,
 ): Promise<Row<VersionRow>> {
   if (versionId !== undefined) return (await findObject(ctx, { bucket, key }, versionId)).row
-  const row = await readRow(ctx.metadata, bucket, 'object', key)
+  const row = await read(ctx.metadata, bucket, 'object', key)
   if (row === undefined) throw await missing(ctx, bucket, key, undefined)
   if (row.value.d === 1) throw markerError(row.value, key, undefined)
   return row

@@ -39,7 +39,7 @@ export function putObject(ctx: Context): Handler<'PutObject'> {
     const digests = digestsFor(algorithm, md5)
     const taken =
       payload === undefined ? EMPTY : await payload.take(ctx.options.inlineMaxBytes, digests)
-    const written = await writeContent(ctx, taken, call.signal, payload?.size)
+    const written = await writeContent(ctx, taken, call, payload?.size)
     try {
       const digest = (name: (typeof digests)[number]): string =>
         payload === undefined ? digestOf(name, EMPTY) : payload.digest(name)
@@ -60,7 +60,10 @@ export function putObject(ctx: Context): Handler<'PutObject'> {
       let bucketRow: BucketRow = before
       const version = await transact(ctx.metadata, bucket, async (tx: Tx): Promise<VersionRow> => {
         bucketRow = await ctx.buckets.inBucket(tx, bucket)
-        const head = await tx.get('object', key)
+        // The bytes of what is there are only wanted where it lives on as an older version.
+        const head = await (bucketRow.versioning === undefined
+          ? tx.look('object', key)
+          : tx.get('object', key))
         checkWrite(input, key, head?.value)
         draft.t = ctx.clock.now()
         return pushVersion(ctx, tx, bucketRow, key, head, draft, written.bytes)

@@ -5,6 +5,7 @@
  * |---------------|-----------|-------------------------------|------------------------------------------------|
  * | `''`          | `bucket`  | bucket name                   | `BucketEntry`: what ListBuckets shows          |
  * | `''`          | `garbage` | bucket name                   | a trace (root.ts): rows may stand in the partition of that name of which no entry tells |
+ * | `''`          | `page`    | `migration`, and what begins so | how far a migration into this store has come (src/maintain/migration-state.ts) |
  * | bucket        | `bucket`  | `''`                          | `BucketRow`: the bucket and its configuration  |
  * | bucket        | `object`  | key                           | `VersionRow`: the head (newest version) of it  |
  * | bucket        | `version` | `chainOf(key)` + seq          | `VersionRow`: a noncurrent version             |
@@ -193,23 +194,38 @@ export interface RowOf {
 }
 
 /** One row, with the type that its table gives it. */
-export async function readRow<T extends Table>(
+export function readRow<T extends Table>(
   metadata: MetadataStore,
   partition: string,
   table: T,
   sort: string,
 ): Promise<Row<RowOf[T]> | undefined> {
-  return (await metadata.get(partition, table, sort)) as Row<RowOf[T]> | undefined
+  return metadata.get(partition, table, sort) as Promise<Row<RowOf[T]> | undefined>
+}
+
+/** The same without its bytes. */
+export async function lookRow<T extends Table>(
+  metadata: MetadataStore,
+  partition: string,
+  table: T,
+  sort: string,
+): Promise<Row<RowOf[T]> | undefined> {
+  return (await scanRows(metadata, partition, table, only(sort)))[0]
+}
+
+/** The range that is this one position. To scan it is to read the row without its bytes, which cost more than the row. */
+export function only(sort: string): Range {
+  return { from: sort, to: `${sort}\0`, limit: 1 }
 }
 
 /** Rows of a range, with the type that their table gives them. */
-export async function scanRows<T extends Table>(
+export function scanRows<T extends Table>(
   metadata: MetadataStore,
   partition: string,
   table: T,
   range: Range,
 ): Promise<readonly Row<RowOf[T]>[]> {
-  return (await metadata.scan(partition, table, range)) as readonly Row<RowOf[T]>[]
+  return metadata.scan(partition, table, range) as Promise<readonly Row<RowOf[T]>[]>
 }
 
 /** A write (null: a removal) of a row, for a commit that is not a transaction's. */

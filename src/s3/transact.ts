@@ -22,7 +22,7 @@ import {
   type Write,
 } from '../../metadata/store.ts'
 import { StoreFull, StoreUnavailable } from '../lib/store-error.ts'
-import { type RowOf, writeRow } from './rows.ts'
+import { only, type RowOf, writeRow } from './rows.ts'
 
 /** The store failed while committing: the writes may have been made or not. */
 export class OutcomeUnknown extends StoreUnavailable {
@@ -41,6 +41,8 @@ export interface Tx {
   readonly attempt: number
   /** A row; the commit expects it (or its absence) unchanged. */
   get<T extends Table>(table: T, sort: string): Promise<Row<RowOf[T]> | undefined>
+  /** As `get`, without the row's bytes: for who only replaces or removes it. */
+  look<T extends Table>(table: T, sort: string): Promise<Row<RowOf[T]> | undefined>
   /** Rows; the commit expects each of them unchanged (rows that join the range are not noticed). At most 50 in all. */
   scan<T extends Table>(table: T, range: Range): Promise<readonly Row<RowOf[T]>[]>
   /** Writes a row; a second write of the same row replaces the first. */
@@ -111,6 +113,12 @@ class Attempt implements Tx {
 
   async get<T extends Table>(table: T, sort: string): Promise<Row<RowOf[T]> | undefined> {
     const row = await this.#store.get(this.partition, table, sort)
+    this.expect(table, sort, row === undefined ? 0 : row.rev)
+    return row as Row<RowOf[T]> | undefined
+  }
+
+  async look<T extends Table>(table: T, sort: string): Promise<Row<RowOf[T]> | undefined> {
+    const [row] = await this.#store.scan(this.partition, table, only(sort))
     this.expect(table, sort, row === undefined ? 0 : row.rev)
     return row as Row<RowOf[T]> | undefined
   }

@@ -114,7 +114,7 @@ async function readDigests(
 ): Promise<CopyDigests> {
   const md5 = createDigest('md5')
   const checksum = createDigest(algorithm)
-  const body = await readContent(ctx, bucket, row.value.c, row.bytes, range, call.signal)
+  const body = await readContent(ctx, bucket, row.value.c, row.bytes, range, call)
   for await (const chunk of body instanceof Uint8Array ? [body] : body) {
     md5.update(chunk)
     checksum.update(chunk)

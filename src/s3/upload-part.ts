@@ -35,7 +35,7 @@ export function uploadPart(ctx: Context): Handler<'UploadPart'> {
 
     const taken =
       payload === undefined ? EMPTY : await payload.take(ctx.options.inlineMaxBytes, digests)
-    const written = await writeContent(ctx, taken, call.signal, payload?.size)
+    const written = await writeContent(ctx, taken, call, payload?.size)
     try {
       const digest = (name: DigestName): string =>
         payload === undefined ? digestOf(name, EMPTY) : payload.digest(name)
