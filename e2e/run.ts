@@ -3,6 +3,7 @@
  *
  *   npm run e2e                                            every pair of embedded engines, http and https
  *   npm run e2e -- --metadata sqlite --storage fs          one pair
+ *   npm run e2e -- --metadata jsonl --storage fs           an engine that is not among the usual ones
  *   npm run e2e -- --transport http --clients aws-cli,boto3
  */
 import { spawnSync } from 'node:child_process'

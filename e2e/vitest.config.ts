@@ -8,7 +8,7 @@ const config: ViteUserConfig = defineConfig({
     testTimeout: 180_000,
     hookTimeout: 120_000,
     maxWorkers: 2,
-    globalSetup: './harness/programs.ts',
+    globalSetup: ['./harness/programs.ts', './harness/engines.ts'],
   },
 })
 export default config

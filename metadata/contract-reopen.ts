@@ -20,6 +20,9 @@ const ACKNOWLEDGED = [1, 50, 400]
 export function metadataReopenContract(
   name: string,
   optionsOf: (directory: string) => MetadataOptions,
+  { isShared }: { /** Any number of processes may have it open. */ readonly isShared: boolean } = {
+    isShared: false,
+  },
 ): void {
   const open = (at: string): Promise<MetadataStore> => openMetadata(optionsOf(at), SILENT)
 
@@ -65,7 +68,7 @@ export function metadataReopenContract(
       expect(await store.scan('b', 'object', { from: '', limit: 100 })).toHaveLength(20)
     })
 
-    test('a second process is refused, and told by whom', async () => {
+    test.each(isShared ? [] : ['a second process'])('%s is refused, and told by whom', async () => {
       const at = directory()
       await using store = await open(at)
       await put(store, 'k', 1)

@@ -5,14 +5,28 @@
 import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs'
 import path from 'node:path'
 import type { Meter } from '../src/lib/meter.ts'
+import type { CacheOptions } from './cached.ts'
+import type { TableOptions } from './dynamodb-table.ts'
 import { MeasuredMetadata } from './measured.ts'
+import type { PostgresOptions } from './postgres-wire.ts'
 import type { MetadataStore } from './store.ts'
 
-export type MetadataOptions =
+export type EngineOptions =
   /** Gone with the process. */
   | { readonly engine: 'memory' }
+  /** A folder of logs in readable lines, all rows in memory, and one process at a time. Made where it is missing. */
+  | { readonly engine: 'jsonl'; readonly path: string }
   /** One file, and one process at a time. Its directory is made where it is missing. */
   | { readonly engine: 'sqlite'; readonly path: string }
+  /** A PostgreSQL database, which any number of processes share. */
+  | ({ readonly engine: 'postgres' } & PostgresOptions)
+  /** A table of DynamoDB, which any number of processes share. */
+  | ({ readonly engine: 'dynamodb' } & TableOptions)
+
+export type MetadataOptions = EngineOptions & {
+  /** Rows that are kept in memory between this process and the engine. */
+  readonly cache?: CacheOptions
+}
 
 /**
  * Rejects with `StoreLocked` where another process has the store, and with an error that says what is
@@ -20,13 +34,31 @@ export type MetadataOptions =
  */
 export async function openMetadata(options: MetadataOptions, meter: Meter): Promise<MetadataStore> {
   const store = await openEngine(options, meter)
-  return new MeasuredMetadata(store, meter, () => performance.now())
+  const monotonicMs = (): number => performance.now()
+  const measured = new MeasuredMetadata(store, meter, monotonicMs)
+  if (options.cache === undefined) return measured
+  const { CachedMetadata } = await import('./cached.ts')
+  return new CachedMetadata(measured, options.cache, meter, monotonicMs)
 }
 
-async function openEngine(options: MetadataOptions, meter: Meter): Promise<MetadataStore> {
+async function openEngine(options: EngineOptions, meter: Meter): Promise<MetadataStore> {
   if (options.engine === 'memory') {
     const { MemoryStore } = await import('./memory.ts')
     return new MemoryStore()
+  }
+  if (options.engine === 'jsonl') {
+    const { JsonlStore } = await import('./jsonl.ts')
+    const folder = path.resolve(options.path)
+    makeDirectory(folder)
+    return JsonlStore.open({ path: folder, meter })
+  }
+  if (options.engine === 'postgres') {
+    const { openPostgres } = await import('./postgres.ts')
+    return openPostgres(options, meter)
+  }
+  if (options.engine === 'dynamodb') {
+    const { DynamodbStore } = await import('./dynamodb.ts')
+    return DynamodbStore.open(options)
   }
   const { SqliteStore } = await import('./sqlite.ts')
   if (options.path !== ':memory:') makeDirectory(path.dirname(path.resolve(options.path)))

@@ -37,6 +37,7 @@ test('secrets that were configured are not shown', () => {
 })
 
 test.each([
+  ['jsonl', 'fs', 'a 200 means that data and metadata are on stable storage'],
   ['sqlite', 'fs', 'a 200 means that data and metadata are on stable storage'],
   ['memory', 'memory', 'NONE: everything is in memory'],
   ['memory', 'fs', 'NONE: metadata is in memory'],

@@ -22,6 +22,8 @@ export function banner(config: Config, server: Server): string {
   if (isShown) facts.push(['', `both are kept in ${credentialsFile}`])
   if (controlUrl !== undefined) facts.push(['control', `${controlUrl}/readyz, /metrics, /docs`])
   facts.push(['metadata', engineText(config.metadata)], ['storage', engineText(config.storage)])
+  const { seal } = config.storage
+  if (seal) facts.push(['sealed', `blobs, with the key ${seal.keys[0]?.id}; metadata is in clear`])
   facts.push(['durability', durabilityText(config)])
   const lines = facts.map(([name, value]) => `  ${name.padEnd(11)} ${value}`)
   return [

@@ -46,6 +46,7 @@ export interface Raw {
 /** Keys of the file, beside those of the table, whose value is a path. */
 const LISTED_PATHS: readonly [list: string, key: string][] = [
   ['credentials', 'secretAccessKeyFile'],
+  ['storage.seal.keys', 'keyFile'],
 ]
 
 /** Reads the file, if one is named, and lays environment and flags over it. */
@@ -179,7 +180,8 @@ function absolute(tree: RawTree, folder: string): void {
       parent[last] = resolve(folder, parent[last])
   }
   for (const [list, key] of LISTED_PATHS) {
-    const items = tree[list]
+    let items: unknown = tree
+    for (const segment of list.split('.')) items = isTree(items) ? items[segment] : undefined
     for (const item of Array.isArray(items) ? items : [])
       if (isTree(item) && typeof item[key] === 'string') item[key] = resolve(folder, item[key])
   }

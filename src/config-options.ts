@@ -3,6 +3,9 @@
  * its default. Help, parsing, the schema's defaults and `config print` all read this one table.
  */
 
+import { DYNAMODB_OPTIONS } from './config-dynamodb-options.ts'
+import { POSTGRES_OPTIONS } from './config-postgres-options.ts'
+
 export interface Option {
   /** Path of the key in the configuration file: `log.level`. */
   readonly key: string
@@ -83,15 +86,33 @@ export const OPTIONS: readonly Option[] = [
     env: 'SLUICE_METADATA',
     kind: 'text',
     preset: 'sqlite',
-    hint: 'memory|sqlite',
+    hint: 'memory|jsonl|sqlite|postgres|dynamodb',
     help: 'engine for metadata',
   },
   {
     key: 'metadata.path',
     env: 'SLUICE_METADATA_PATH',
     kind: 'path',
-    hint: 'FILE',
-    help: 'its file; <data>/metadata/rows.db where unset',
+    hint: 'PATH',
+    help: 'its file or folder; <data>/metadata/rows.db or <data>/metadata/jsonl where unset',
+  },
+  ...POSTGRES_OPTIONS,
+  ...DYNAMODB_OPTIONS,
+  {
+    key: 'metadata.cache.rows',
+    env: 'SLUICE_METADATA_CACHE_ROWS',
+    kind: 'integer',
+    preset: 0,
+    hint: 'NUMBER',
+    help: 'rows to keep in memory before an engine that is far away; 0: none',
+  },
+  {
+    key: 'metadata.cache.ttl',
+    env: 'SLUICE_METADATA_CACHE_TTL',
+    kind: 'text',
+    preset: '1s',
+    hint: 'TIME',
+    help: 'how long they are good for; 0: until this gateway writes them, which must then be the only one',
   },
   {
     key: 'storage.engine',
@@ -99,15 +120,86 @@ export const OPTIONS: readonly Option[] = [
     env: 'SLUICE_STORAGE',
     kind: 'text',
     preset: 'fs',
-    hint: 'memory|fs',
+    hint: 'memory|fs|sqlite|s3',
     help: 'engine for the bytes of objects',
   },
   {
     key: 'storage.path',
     env: 'SLUICE_STORAGE_PATH',
     kind: 'path',
-    hint: 'FOLDER',
-    help: 'its folder; <data>/objects where unset',
+    hint: 'PATH',
+    help: 'its folder or file; <data>/objects or <data>/objects.db where unset',
+  },
+  {
+    key: 'storage.bucket',
+    env: 'SLUICE_STORAGE_BUCKET',
+    kind: 'text',
+    hint: 'BUCKET',
+    help: 's3: the bucket that blobs are kept in',
+  },
+  {
+    key: 'storage.prefix',
+    env: 'SLUICE_STORAGE_PREFIX',
+    kind: 'text',
+    hint: 'TEXT',
+    help: 's3: before each key, such as gateway-1/',
+  },
+  {
+    key: 'storage.region',
+    env: 'SLUICE_STORAGE_REGION',
+    kind: 'text',
+    hint: 'REGION',
+    help: "s3: the bucket's region",
+  },
+  {
+    key: 'storage.endpoint',
+    env: 'SLUICE_STORAGE_ENDPOINT',
+    kind: 'text',
+    hint: 'URL',
+    help: 's3: a compatible service; AWS where unset',
+  },
+  {
+    key: 'storage.pathStyle',
+    env: 'SLUICE_STORAGE_PATH_STYLE',
+    kind: 'text',
+    hint: 'true|false',
+    help: 's3: the bucket in the path, not in the host name',
+  },
+  {
+    key: 'storage.accessKeyId',
+    env: 'SLUICE_STORAGE_ACCESS_KEY',
+    kind: 'text',
+    hint: 'KEY',
+    help: 's3: access key; what the AWS SDK finds where unset',
+  },
+  {
+    key: 'storage.secretAccessKey',
+    env: 'SLUICE_STORAGE_SECRET_KEY',
+    kind: 'text',
+    hint: 'SECRET',
+    help: 's3: its secret',
+    secret: true,
+  },
+  {
+    key: 'storage.secretAccessKeyFile',
+    env: 'SLUICE_STORAGE_SECRET_KEY_FILE',
+    kind: 'path',
+    hint: 'FILE',
+    help: 's3: file that holds it',
+  },
+  {
+    key: 'storage.maxAttempts',
+    env: 'SLUICE_STORAGE_MAX_ATTEMPTS',
+    kind: 'integer',
+    hint: 'NUMBER',
+    help: 's3: tries of one call before it fails; 4 where unset',
+  },
+  {
+    key: 'storage.checksum',
+    env: 'SLUICE_STORAGE_CHECKSUM',
+    kind: 'text',
+    hint: 'crc32|md5',
+    help: 's3: what the service verifies bodies with; crc32 where unset',
   },
   {
     key: 'etag',
@@ -287,6 +379,10 @@ export const OTHER_ENV: readonly { readonly env: string; readonly help: string }
   { env: 'SLUICE_ROOT_SECRET_KEY', help: 'its secret' },
   { env: 'SLUICE_ROOT_ACCESS_KEY_FILE', help: 'file that holds the access key' },
   { env: 'SLUICE_ROOT_SECRET_KEY_FILE', help: 'file that holds the secret' },
+  {
+    env: 'SLUICE_SEAL_KEY_FILE',
+    help: 'file that holds the key to seal blobs with: 32 bytes in Base64',
+  },
 ]
 
 const BY_KEY: ReadonlyMap<string, Option> = new Map(OPTIONS.map((option) => [option.key, option]))

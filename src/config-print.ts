@@ -2,7 +2,7 @@
  * The merged configuration as a YAML file: each value with where it came from behind it, secrets left
  * out. What is printed is a configuration file once its secrets are filled in.
  */
-import type { Loaded } from './config.ts'
+import type { Config, Loaded } from './config.ts'
 import { OPTIONS, type Option } from './config-options.ts'
 import type { Path, Raw } from './config-load.ts'
 
@@ -12,16 +12,20 @@ const COMMENT_COLUMN = 44
 
 export function printConfig({ config, raw }: Loaded): string {
   const lines: string[] = []
-  let section = ''
+  const sections: string[] = []
   for (const option of OPTIONS) {
     const path = option.key.split('.')
     const value = valueAt(raw.tree, path) ?? option.preset
     if (value === undefined) continue
-    const [first, second] = path
-    if (second !== undefined && first !== section) lines.push(`${first}:`)
-    section = second === undefined ? '' : first!
-    const text = `${second === undefined ? '' : '  '}${path.at(-1)}: ${shown(option, value)}`
+    for (let depth = 0; depth < path.length - 1; depth++) {
+      if (sections[depth] === path[depth]) continue
+      sections.splice(depth, Infinity, path[depth]!)
+      lines.push(`${'  '.repeat(depth)}${path[depth]}:`)
+    }
+    sections.splice(path.length - 1)
+    const text = `${'  '.repeat(path.length - 1)}${path.at(-1)}: ${shown(option, value)}`
     lines.push(commented(text, raw.origin(path) ?? 'default'))
+    if (option.key === 'storage.engine') lines.push(...sealLines(config, raw))
   }
   lines.push(config.credentials.length > 0 ? 'credentials:' : generated(config.data))
   for (const { accessKeyId, displayName, userId } of config.credentials) {
@@ -32,6 +36,20 @@ export function printConfig({ config, raw }: Loaded): string {
     lines.push(`    displayName: ${scalar(displayName)}`, `    userId: ${scalar(userId)}`)
   }
   return `${lines.join('\n')}\n`
+}
+
+function sealLines({ storage }: Config, raw: Raw): string[] {
+  if (storage.seal === undefined) return []
+  const listed = (valueAt(raw.tree, ['storage', 'seal', 'keys']) ?? []) as { id?: unknown }[]
+  const lines = ['  seal:', '    keys:']
+  for (const { id } of storage.seal.keys) {
+    const index = listed.findIndex((key) => key.id === id)
+    const origin =
+      index < 0 ? 'SLUICE_SEAL_KEY_FILE' : raw.origin(['storage', 'seal', 'keys', index])
+    lines.push(commented(`      - id: ${scalar(id)}`, origin ?? 'configuration'))
+    lines.push(`        key: ${scalar(REDACTED)}`)
+  }
+  return lines
 }
 
 function valueAt(tree: unknown, path: Path): unknown {

@@ -4,6 +4,9 @@
  */
 import * as z from 'zod'
 import { preset } from './config-options.ts'
+import { DYNAMODB_KEYS, type DynamodbSettings } from './config-dynamodb.ts'
+import { S3_SHAPE, type S3Settings } from './config-s3.ts'
+import { POSTGRES_KEYS, type PostgresSettings } from './config-postgres.ts'
 import { parseDuration, parseSize, UnitError } from './config-units.ts'
 
 /** The file's keys; `Measure` is what sizes and durations are written as. */
@@ -16,8 +19,17 @@ interface Shape<Measure> {
   publicUrl?: string | undefined
   credentials: CredentialSettings[]
   buckets: string[]
-  metadata: { engine: 'memory' | 'sqlite'; path?: string | undefined }
-  storage: { engine: 'memory' | 'fs'; path?: string | undefined }
+  metadata: {
+    engine: 'memory' | 'jsonl' | 'sqlite' | 'postgres' | 'dynamodb'
+    path?: string | undefined
+    cache: { rows: number; ttl: Measure }
+  } & PostgresSettings &
+    DynamodbSettings
+  storage: {
+    engine: 'memory' | 'fs' | 'sqlite' | 's3'
+    path?: string | undefined
+    seal?: { keys: SealKeySettings[] } | undefined
+  } & S3Settings
   etag: 'md5' | 'opaque'
   limits: {
     maxObjectSize: Measure
@@ -43,6 +55,12 @@ export interface CredentialSettings {
   secretAccessKeyFile?: string | undefined
   displayName: string
   userId?: string | undefined
+}
+
+export interface SealKeySettings {
+  id: string
+  key?: string | undefined
+  keyFile?: string | undefined
 }
 
 type Loose<T> = T extends readonly (infer Item)[]
@@ -123,6 +141,25 @@ const CREDENTIAL = z
     },
   )
 
+/** 32 bytes in Base64: what `openssl rand -base64 32` writes. */
+export const SEAL_KEY: RegExp = /^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/
+
+const SEAL_KEY_SETTINGS = z
+  .strictObject({
+    /** Stands in clear in each blob. */
+    id: z
+      .string()
+      .regex(/^[A-Za-z0-9_.-]{1,32}$/, 'a key id has 1 to 32 letters, digits, "_", "." and "-"'),
+    key: z
+      .string()
+      .regex(SEAL_KEY, 'a key is 32 bytes in Base64 (openssl rand -base64 32)')
+      .optional(),
+    keyFile: TEXT.optional(),
+  })
+  .refine(({ key, keyFile }) => (key === undefined) !== (keyFile === undefined), {
+    message: 'a seal key needs either key or keyFile',
+  })
+
 const DAYS = 86_400_000
 
 function build() {
@@ -141,10 +178,32 @@ function build() {
     credentials: z.array(CREDENTIAL).prefault([]),
     buckets: z.array(BUCKET).prefault([]),
     metadata: z
-      .strictObject({ engine: choice('metadata.engine', ['memory', 'sqlite']), path: FOLDER })
+      .strictObject({
+        engine: choice('metadata.engine', ['memory', 'jsonl', 'sqlite', 'postgres', 'dynamodb']),
+        path: FOLDER,
+        ...POSTGRES_KEYS,
+        ...DYNAMODB_KEYS,
+        cache: z
+          .strictObject({
+            rows: z
+              .int()
+              .min(0)
+              .max(10_000_000)
+              .prefault(preset('metadata.cache.rows') as number),
+            ttl: duration('metadata.cache.ttl', 0, 3_600_000, '0 to 1h'),
+          })
+          .prefault({}),
+      })
       .prefault({}),
     storage: z
-      .strictObject({ engine: choice('storage.engine', ['memory', 'fs']), path: FOLDER })
+      .strictObject({
+        engine: choice('storage.engine', ['memory', 'fs', 'sqlite', 's3']),
+        path: FOLDER,
+        seal: z
+          .strictObject({ keys: z.array(SEAL_KEY_SETTINGS).min(1, 'sealing needs a key') })
+          .optional(),
+        ...S3_SHAPE,
+      })
       .prefault({}),
     etag: choice('etag', ['md5', 'opaque']),
     limits: z

@@ -3,7 +3,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
-import { ConfigError, configOf, loadConfig, type Sources, userIdOf } from './config.ts'
+import {
+  ConfigError,
+  type ConfigInput,
+  configOf,
+  loadConfig,
+  type Sources,
+  userIdOf,
+} from './config.ts'
 import { OPTIONS } from './config-options.ts'
 import { printConfig } from './config-print.ts'
 import { jsonSchema } from './config-schema.ts'
@@ -64,6 +71,26 @@ describe('precedence', () => {
       shutdownTimeoutMs: 30_000,
       credentials: [],
     })
+  })
+
+  test('engines have places of their own below the data folder, and a cache only where rows are kept', async () => {
+    expect(configOf({ data: '/d', metadata: { engine: 'jsonl' } }).metadata).toEqual({
+      engine: 'jsonl',
+      path: '/d/metadata/jsonl',
+    })
+    const cache = { rows: 5000, ttl: '500ms' }
+    expect(configOf({ data: '/d', metadata: { engine: 'sqlite', cache } }).metadata).toEqual({
+      engine: 'sqlite',
+      path: '/d/metadata/rows.db',
+      cache: { rows: 5000, ttlMs: 500 },
+    })
+  })
+
+  test('rows are not kept for ever before an engine that others write to', async () => {
+    const url = 'postgres://user:password@localhost/rows'
+    const cache = { rows: 5000, ttl: '0' }
+    const input = { metadata: { engine: 'postgres', url, cache } } as ConfigInput
+    expect(() => configOf(input)).toThrow(/metadata\.cache\.ttl: 0 is for engines of one gateway/)
   })
 
   test('paths of the file start at the file, those of flags at the current folder', async () => {
@@ -235,6 +262,14 @@ describe('what is shown', () => {
     expect(text).toMatch(/accessKeyId: filed +# show\.yaml:4:5$/m)
     expect(text).not.toMatch(/secret-of|tok-en/)
     expect(parse(text)).toMatchObject({ port: 5, region: 'eu-1', shutdownTimeout: '30s' })
+  })
+
+  test('keys stand under those that they belong to', async () => {
+    const text = printConfig(await loadConfig({ cwd: folder, env: { SLUICE_METADATA: 'jsonl' } }))
+    expect(parse(text)).toMatchObject({
+      metadata: { engine: 'jsonl', cache: { rows: 0, ttl: '1s' } },
+      storage: { engine: 'fs' },
+    })
   })
 
   test('what is shown cannot pass for a configuration with secrets', async () => {

@@ -6,8 +6,14 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { blame, ConfigError, loadRaw, type Path, type Raw, type Sources } from './config-load.ts'
+import { dynamodbInlineMax, refuseDynamodbKeys, resolveDynamodb } from './config-dynamodb.ts'
 import { didYouMean } from './config-nearest.ts'
 import type { LogLevel } from './log.ts'
+import type { MetadataOptions } from '../metadata/open.ts'
+import type { StorageOptions } from '../storage/open.ts'
+import { refuseStrayKeys, resolvePostgres } from './config-postgres.ts'
+import { looseKeyFiles, resolveInlineMax, resolveSeal } from './config-seal.ts'
+import { s3Engine } from './config-s3.ts'
 import {
   checkCredential,
   checkSettings,
@@ -53,10 +59,8 @@ export interface Config {
   /** Empty: the data folder's own credentials are used, and made at the first start. */
   readonly credentials: readonly Credential[]
   readonly buckets: readonly string[]
-  readonly metadata:
-    | { readonly engine: 'memory' }
-    | { readonly engine: 'sqlite'; readonly path: string }
-  readonly storage: { readonly engine: 'memory' } | { readonly engine: 'fs'; readonly path: string }
+  readonly metadata: MetadataOptions
+  readonly storage: StorageOptions
   readonly etag: 'md5' | 'opaque'
   readonly limits: Limits
   readonly sweepIntervalMs: number
@@ -82,7 +86,9 @@ export interface Loaded {
 export async function loadConfig(sources: Sources): Promise<Loaded> {
   const raw = await loadRaw(sources)
   const settings = checked(raw)
-  return { config: resolveConfig(settings, raw), settings, raw }
+  const config = resolveConfig(settings, raw)
+  const warnings = [...raw.warnings, ...looseKeyFiles(settings, raw)]
+  return { config, settings, raw: { ...raw, warnings } }
 }
 
 /** The same for an object with the file's keys; paths start from the current folder. */
@@ -122,7 +128,7 @@ function spelled(path: Path): string {
 }
 
 function resolveConfig(settings: Settings, raw: Raw): Config {
-  const { limits, metadata, storage, sweep, metrics, control } = settings
+  const { limits, sweep, metrics, control } = settings
   const data = resolve(raw.cwd, settings.data)
   const root = rootFromEnvironment(raw)
   const listed = settings.credentials.map((credential, index) =>
@@ -132,6 +138,7 @@ function resolveConfig(settings: Settings, raw: Raw): Config {
     ? [root, ...listed.filter(({ accessKeyId }) => accessKeyId !== root.accessKeyId)]
     : listed
   refuseDoubles(credentials, raw)
+  const seal = resolveSeal(settings, raw)
   return {
     host: settings.host,
     port: settings.port,
@@ -142,22 +149,17 @@ function resolveConfig(settings: Settings, raw: Raw): Config {
     publicUrl: settings.publicUrl,
     credentials,
     buckets: [...new Set(settings.buckets)],
-    metadata:
-      metadata.engine === 'memory'
-        ? { engine: 'memory' }
-        : {
-            engine: 'sqlite',
-            path: resolve(raw.cwd, metadata.path ?? join(data, 'metadata', 'rows.db')),
-          },
-    storage:
-      storage.engine === 'memory'
-        ? { engine: 'memory' }
-        : { engine: 'fs', path: resolve(raw.cwd, storage.path ?? join(data, 'objects')) },
+    metadata: metadataOptions(settings, data, raw),
+    storage: { ...storageEngine(settings, data, raw), ...(seal && { seal }) },
     etag: settings.etag,
     limits: {
       maxObjectSizeBytes: limits.maxObjectSize,
       minPartSizeBytes: limits.minPartSize,
-      inlineMaxBytes: limits.inlineMax,
+      inlineMaxBytes: dynamodbInlineMax(
+        settings.metadata.engine,
+        resolveInlineMax(settings, seal, raw),
+        raw,
+      ),
       maxHeaderSizeBytes: limits.maxHeaderSize,
       headersTimeoutMs: limits.headersTimeout,
       idleTimeoutMs: limits.idleTimeout,
@@ -175,6 +177,32 @@ function resolveConfig(settings: Settings, raw: Raw): Config {
     tls: settings.tls,
     shutdownTimeoutMs: settings.shutdownTimeout,
   }
+}
+
+function metadataOptions({ metadata }: Settings, data: string, raw: Raw): MetadataOptions {
+  const { engine, path, cache } = metadata
+  const isShared = engine === 'postgres' || engine === 'dynamodb'
+  if (isShared && cache.rows > 0 && cache.ttl === 0)
+    throw new ConfigError([
+      `${blame(raw, ['metadata', 'cache', 'ttl'])}: metadata.cache.ttl: 0 is for engines of one gateway, and ${engine} is shared: rows would stay old for ever`,
+    ])
+  const layers = cache.rows === 0 ? {} : { cache: { rows: cache.rows, ttlMs: cache.ttl } }
+  refuseStrayKeys(metadata, raw)
+  refuseDynamodbKeys(metadata, raw)
+  if (engine === 'memory') return { engine, ...layers }
+  if (engine === 'postgres') return { engine, ...resolvePostgres(metadata, raw), ...layers }
+  if (engine === 'dynamodb')
+    return { engine, ...resolveDynamodb(metadata, raw, readSecret), ...layers }
+  const preset = engine === 'sqlite' ? 'rows.db' : 'jsonl'
+  return { engine, path: resolve(raw.cwd, path ?? join(data, 'metadata', preset)), ...layers }
+}
+
+function storageEngine({ storage }: Settings, data: string, raw: Raw): StorageOptions {
+  const { engine, path } = storage
+  if (engine === 'memory') return { engine }
+  if (engine === 's3') return s3Engine(storage, raw, readSecret)
+  const preset = engine === 'fs' ? 'objects' : 'objects.db'
+  return { engine, path: resolve(raw.cwd, path ?? join(data, preset)) }
 }
 
 function resolveCredential(credential: CredentialSettings, place: string): Credential {

@@ -42,8 +42,8 @@ export interface DataFolder {
   rootCredentials(): RootCredentials
   /** The last gateway that had it did not release it: it crashed, or the power went. */
   readonly isUnclean: boolean
-  /** Lets another gateway have it. */
-  release(): void
+  /** Lets another gateway have it. `isUnclean`: as if we had crashed, for one before us did, and nobody has cleaned up after it. */
+  release(isUnclean?: boolean): void
 }
 
 /** Something about the folder that the operator has to settle; the message is one line. */
@@ -68,9 +68,9 @@ export function openDataFolder(path: string): DataFolder {
     path,
     isUnclean,
     rootCredentials: () => rootCredentials(path),
-    release() {
+    release(isUnclean = false) {
       if (!HELD.delete(lock)) return
-      rmSync(note, { force: true })
+      if (!isUnclean) rmSync(note, { force: true })
       lock.close()
     },
   }

@@ -20,9 +20,11 @@ import type { Clock } from './lib/ids.ts'
 import { Ulids } from './lib/ulid.ts'
 import { createPort, drain, listen, type Port, reloadTls, StartError } from './listen.ts'
 import { type Log, SILENT_LOG } from './log.ts'
+import { halfDone } from './maintain/half-done.ts'
 import { Metrics } from './metrics.ts'
 import { readiness } from './readiness.ts'
 import { createRequestRecorder } from './requests.ts'
+import { leaseOf } from './s3/bucket-lease.ts'
 import type { S3Options } from './s3/context.ts'
 import { openS3 } from './s3/open.ts'
 
@@ -60,6 +62,8 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
   const metrics = new Metrics()
   const metadata = new CountedMetadata(await openMetadata(config.metadata, metrics))
   closers.add(() => metadata[Symbol.asyncDispose]())
+  const half = await halfDone(metadata)
+  if (half !== undefined) throw new StartError(half)
   const storage = await openStorage(config.storage, metrics)
   closers.add(() => storage[Symbol.asyncDispose]())
   const { api, sweep } = openS3({
@@ -69,6 +73,7 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
     ids: new Ulids(SYSTEM_CLOCK),
     meter: metrics,
     options: s3OptionsOf(config),
+    ...(wantsLease(config) && { lease: leaseOf(BUCKET_LEASE_MS) }),
     sweep: {
       intervalMs: config.sweepIntervalMs,
       unclean: folder?.isUnclean === true || isHalfKept(config),
@@ -166,9 +171,23 @@ function s3OptionsOf({ region, limits, abandonedUploadsMs, etag }: Config): S3Op
   }
 }
 
+const BUCKET_LEASE_MS = 1000
+
+/** A cache would answer with rows that are older than a lease takes them to be. */
+function wantsLease({ metadata }: Config): boolean {
+  return metadata.engine === 'dynamodb' && metadata.cache === undefined
+}
+
 /** Whether anything is kept on disk; a gateway in memory with credentials of its own touches none. */
 export function needsFolder({ credentials, metadata, storage }: Config): boolean {
-  return credentials.length === 0 || metadata.engine !== 'memory' || storage.engine !== 'memory'
+  return credentials.length === 0 || !isElsewhere(metadata) || !isElsewhere(storage)
+}
+
+/** In memory, or on other machines. */
+const ELSEWHERE: ReadonlySet<string> = new Set(['memory', 'postgres', 'dynamodb'])
+
+function isElsewhere({ engine }: { readonly engine: string }): boolean {
+  return ELSEWHERE.has(engine)
 }
 
 /** One engine forgets with the process and the other does not: what the other kept is then nobody's. */

@@ -8,6 +8,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { SILENT } from '../src/lib/meter.ts'
+import { StoreLocked } from '../src/lib/store-error.ts'
 import { ids, list, MIB, read, sample } from './contract-samples.ts'
 import { bytesOf } from './kill.child.ts'
 import { openStorage, type StorageOptions } from './open.ts'
@@ -22,9 +23,14 @@ export interface ReopenContract {
   readonly options: (directory: string) => StorageOptions
   /** What is left in the directory of puts that never ended: nothing, once it was opened again. */
   readonly unfinished: (directory: string) => Promise<readonly string[]>
+  /** Whether it can be opened once only at a time; a second opening is then refused with `StoreLocked`. */
+  readonly isHeldAlone?: boolean
 }
 
-export function storageReopenContract(name: string, { options, unfinished }: ReopenContract): void {
+export function storageReopenContract(
+  name: string,
+  { options, unfinished, isHeldAlone = false }: ReopenContract,
+): void {
   const open = (at: string): Promise<ObjectStorage> => openStorage(options(at), SILENT)
 
   describe(`a storage on disk: ${name}`, () => {
@@ -63,13 +69,17 @@ export function storageReopenContract(name: string, { options, unfinished }: Reo
       await using first = await open(at)
       const id = ids.next()
       async function* opening(): AsyncGenerator<Uint8Array> {
-        yield sample(MIB)
-        await using _ = await open(at)
+        yield sample(2 * MIB)
+        if (isHeldAlone) {
+          await expect(open(at)).rejects.toBeInstanceOf(StoreLocked)
+        } else {
+          await using _ = await open(at)
+        }
         expect(await unfinished(at)).toHaveLength(1)
         yield sample(MIB)
       }
       await first.put(id, opening())
-      expect(await read(await first.get(id))).toHaveLength(2 * MIB)
+      expect(await read(await first.get(id))).toHaveLength(3 * MIB)
       expect(await unfinished(at)).toEqual([])
     })
 

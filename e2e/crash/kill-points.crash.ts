@@ -18,6 +18,9 @@ const PART = noise(5 * 1024 * 1024, 5)
 const STEPS_MAX = 200
 /** Consecutive runs that ended by themselves: then no further step is reached. */
 const PATIENCE = 2
+const METADATA = process.env['SLUICE_CRASH_METADATA'] ?? 'sqlite'
+/** A start may take so long; more where the machine has other work. */
+const READY_MS = Number(process.env['SLUICE_CRASH_READY_MS'] ?? 3000)
 const PRELOAD = new URL('kill-step.ts', import.meta.url).href
 
 interface Case {
@@ -158,7 +161,7 @@ async function attempt(
     SLUICE_CRASH_ARMED: armed,
     SLUICE_CRASH_STEP: String(step),
   }
-  await using gateway = await startGateway({ dataDir, env })
+  await using gateway = await startGateway({ dataDir, env, metadata: METADATA })
   using client = new Client(gateway)
   await client.ok('PUT', '/bkt')
   const prepared = await wanted.prepare(client)
@@ -183,8 +186,8 @@ function isRunning({ pid }: Gateway): boolean {
 }
 
 async function inspect(wanted: Case, dataDir: string, acknowledged: boolean): Promise<void> {
-  await using gateway = await startGateway({ dataDir })
-  expect(gateway.readyMs).toBeLessThan(3000)
+  await using gateway = await startGateway({ dataDir, metadata: METADATA })
+  expect(gateway.readyMs).toBeLessThan(READY_MS)
   using client = new Client(gateway)
   const { status, body } = await client.send('GET', '/bkt/key')
   const matches = (bytes: Uint8Array | undefined): boolean =>

@@ -15,6 +15,7 @@ import { noise } from '../harness/tree.ts'
 
 const CALLS =
   'write,pwrite64,writev,pwritev,pwritev2,sendto,sendmsg,ftruncate,fsync,fdatasync,rename,renameat,renameat2,openat,mkdir,mkdirat'
+const METADATA = process.env['SLUICE_CRASH_METADATA'] ?? 'sqlite'
 const PART = noise(5 * 1024 * 1024, 1)
 
 beforeAll(() => {
@@ -32,7 +33,7 @@ test('at every acknowledgement all that was written is on stable storage', async
   const dataDir = await mkdtemp(join(tmpdir(), 'sluice-power-'))
   const trace = join(dataDir, '..', `sluice-power-${process.pid}.trace`)
   try {
-    await using gateway = await startGateway({ dataDir })
+    await using gateway = await startGateway({ dataDir, metadata: METADATA })
     using client = new Client(gateway)
     await client.ok('PUT', '/before')
     const strace = await attach(gateway.pid, trace)

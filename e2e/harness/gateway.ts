@@ -7,10 +7,14 @@ import { once } from 'node:events'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { request } from 'node:http'
 import { request as requestTls } from 'node:https'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { createDatabase } from '../engines/postgres-server.ts'
+import { dynamodbEnvironment, POSTGRES_URL } from './engines.ts'
+import { freePort } from './free-port.ts'
+
+export { freePort } from './free-port.ts'
 
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 const READY_MS = 20_000
@@ -47,7 +51,48 @@ export interface Gateway extends AsyncDisposable {
   stop(): Promise<number | null>
 }
 
+/** With the storage `s3` its blobs are in a second gateway, on memory engines, that ends with it. */
 export async function startGateway(options: GatewayOptions = {}): Promise<Gateway> {
+  if (options.storage === 's3') return startBeforeUpstream(options)
+  return start(options)
+}
+
+async function startBeforeUpstream(options: GatewayOptions): Promise<Gateway> {
+  const upstream = await start({
+    metadata: 'memory',
+    storage: 'memory',
+    env: { SLUICE_BUCKETS: UPSTREAM_BUCKET },
+  })
+  try {
+    const env = { ...upstreamSettings(upstream.endpoint), ...options.env }
+    const gateway = await start({ ...options, env })
+    return {
+      ...gateway,
+      async [Symbol.asyncDispose]() {
+        await gateway[Symbol.asyncDispose]()
+        await upstream[Symbol.asyncDispose]()
+      },
+    }
+  } catch (error) {
+    await upstream[Symbol.asyncDispose]()
+    throw error
+  }
+}
+
+const UPSTREAM_BUCKET = 'upstream-blobs'
+
+function upstreamSettings(endpoint: string): Readonly<Record<string, string>> {
+  return {
+    SLUICE_STORAGE_BUCKET: UPSTREAM_BUCKET,
+    SLUICE_STORAGE_PREFIX: 'e2e/',
+    SLUICE_STORAGE_ENDPOINT: endpoint,
+    SLUICE_STORAGE_PATH_STYLE: 'true',
+    SLUICE_STORAGE_ACCESS_KEY: ACCESS_KEY,
+    SLUICE_STORAGE_SECRET_KEY: SECRET_KEY,
+  }
+}
+
+async function start(options: GatewayOptions): Promise<Gateway> {
   const { metadata = 'sqlite', storage = 'fs', tls = false } = options
   const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'sluice-e2e-')))
   const port = await freePort()
@@ -55,6 +100,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
   const args = ['serve', '--host', '127.0.0.1', '--port', String(port), '--data', dataDir]
   args.push('--metadata', metadata, '--storage', storage, '--log-level', 'warn')
   if (certificate) args.push('--tls-cert', certificate.cert, '--tls-key', certificate.key)
+  const engine = await engineEnvironment(metadata)
   const started = performance.now()
   const child = spawn(process.execPath, [MAIN, ...args, ...(options.args ?? [])], {
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -62,6 +108,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
       PATH: process.env['PATH'],
       SLUICE_ROOT_ACCESS_KEY: ACCESS_KEY,
       SLUICE_ROOT_SECRET_KEY: SECRET_KEY,
+      ...engine,
       ...options.env,
     },
   })
@@ -97,15 +144,13 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
   }
 }
 
-export async function freePort(): Promise<number> {
-  const server = createServer()
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('no port was given')
-  return address.port
+/** What a gateway has to be told to find its engine, where that is a server. */
+async function engineEnvironment(metadata: string): Promise<Record<string, string>> {
+  if (metadata === 'dynamodb') return dynamodbEnvironment()
+  if (metadata !== 'postgres') return {}
+  const server = process.env[POSTGRES_URL]
+  if (server === undefined) throw new Error('no PostgreSQL was started for this run')
+  return { SLUICE_METADATA_URL: await createDatabase(server) }
 }
 
 /** Bytes of memory in use now, and the most since the start (Linux). */

@@ -6,7 +6,7 @@ export interface Target {
   readonly tls: boolean
 }
 
-/** Engines without a remote service, which every machine can run. */
+/** Engines without a remote service that a run covers unless told otherwise; any other (`jsonl`) is named by `--metadata`. */
 export const METADATA_ENGINES: readonly string[] = ['memory', 'sqlite']
 export const STORAGE_ENGINES: readonly string[] = ['memory', 'fs']
 

@@ -81,6 +81,8 @@ describe('one data folder, one gateway', () => {
       await using first = await startGateway({ dataDir })
       const second = spawn(process.execPath, [MAIN, 'serve', '--data', dataDir, '--port', '0'], {
         stdio: ['ignore', 'pipe', 'pipe'],
+        // None of the run's own variables, which it would warn of.
+        env: { PATH: process.env['PATH'] },
       })
       let said = ''
       for (const stream of [second.stdout, second.stderr])

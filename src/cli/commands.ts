@@ -10,10 +10,18 @@ export interface Invocation {
   readonly command: string
   /** Of a command that has some: `print` of `config print`. */
   readonly action: string | undefined
-  /** Settings given as flags, by flag name; `config` among them. */
+  /** Settings given as flags, by flag name; `config` among them. Also the command's own; one without a value is `'true'`. */
   readonly flags: Flags
   readonly json: boolean
   readonly help: boolean
+}
+
+/** A flag that only one command has. */
+export interface OwnFlag {
+  readonly flag: string
+  /** Of the value that follows, for the help; none: no value follows. */
+  readonly hint?: string
+  readonly help: string
 }
 
 export interface Command {
@@ -25,6 +33,7 @@ export interface Command {
   readonly hasSettings: boolean
   /** Takes --json. */
   readonly hasJson: boolean
+  readonly ownFlags?: readonly OwnFlag[]
   /** Resolves to the exit code. Modules are loaded when a command runs, so that the quick ones are quick. */
   run(invocation: Invocation): Promise<number>
 }
@@ -60,6 +69,55 @@ export const COMMANDS: readonly Command[] = [
     hasSettings: true,
     hasJson: true,
     run: async (invocation) => (await import('./doctor.ts')).doctor(invocation),
+  },
+  {
+    name: 'scrub',
+    help: 'read everything that is stored, and say what is damaged',
+    hasSettings: true,
+    hasJson: true,
+    ownFlags: [
+      { flag: 'bucket', hint: 'NAME', help: 'only this bucket' },
+      { flag: 'quick', help: 'look whether all bytes are there, without reading them' },
+      { flag: 'remove-orphans', help: 'remove blobs and shares that nothing names' },
+      { flag: 'now', help: 'with --remove-orphans: those of the last hour too' },
+    ],
+    run: async (invocation) => (await import('./scrub.ts')).scrub(invocation),
+  },
+  {
+    name: 'migrate',
+    help: 'move everything from one configuration to another',
+    hasSettings: false,
+    hasJson: true,
+    ownFlags: [
+      { flag: 'from', hint: 'FILE', help: 'configuration of where everything is' },
+      { flag: 'to', hint: 'FILE', help: 'configuration of where it goes' },
+      { flag: 'no-verify', help: 'do not read back what was written' },
+    ],
+    run: async (invocation) => (await import('./migrate.ts')).migrate(invocation),
+  },
+  {
+    name: 'export',
+    help: 'all metadata as one stream of JSON lines',
+    hasSettings: true,
+    hasJson: true,
+    ownFlags: [{ flag: 'to', hint: 'FILE', help: 'where to; standard output where absent' }],
+    run: async (invocation) => (await import('./export.ts')).exportAll(invocation),
+  },
+  {
+    name: 'import',
+    help: 'the metadata of an export, into an empty store unless a flag says otherwise',
+    hasSettings: true,
+    hasJson: true,
+    ownFlags: [
+      { flag: 'from', hint: 'FILE', help: 'the export; standard input where absent' },
+      { flag: 'merge', help: 'beside the rows that are there; those stay as they are' },
+      {
+        flag: 'replace-rows',
+        help: 'with --merge: rows of the export replace those that are there',
+      },
+      { flag: 'replace', help: 'remove all rows that are there first' },
+    ],
+    run: async (invocation) => (await import('./import.ts')).importAll(invocation),
   },
   {
     name: 'healthcheck',
@@ -127,6 +185,7 @@ function readWords(command: Command, words: readonly string[]): Invocation {
     if (token.kind !== 'option') continue
     if (token.name === 'help') help = true
     else if (token.name === 'json' && command.hasJson) json = true
+    else if (names.get(token.name)?.type === 'boolean') flags[token.name] = 'true'
     else flags[token.name] = valueOf(command, names, token)
   }
   return { command: command.name, action: actionOf(command, plain), flags, json, help }
@@ -138,6 +197,9 @@ function flagsOf(command: Command): Map<string, { type: 'string' | 'boolean' }> 
   if (command.hasSettings) {
     names.set('config', { type: 'string' })
     for (const { flag } of OPTIONS) if (flag !== undefined) names.set(flag, { type: 'string' })
+  }
+  for (const { flag, hint } of command.ownFlags ?? []) {
+    names.set(flag, { type: hint === undefined ? 'boolean' : 'string' })
   }
   if (command.hasJson) names.set('json', { type: 'boolean' })
   return names

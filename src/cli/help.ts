@@ -1,6 +1,6 @@
 /** `sluice help`, and `--help` of each command: written from the tables of commands and settings. */
 import { OPTIONS, OTHER_ENV, type Option } from '../config-options.ts'
-import { type Command, COMMANDS } from './commands.ts'
+import { type Command, COMMANDS, type OwnFlag } from './commands.ts'
 
 export function help(): number {
   process.stdout.write(helpText())
@@ -32,7 +32,7 @@ export function helpText(): string {
 export function commandHelp(command: Command): string {
   const lines = [`Usage: sluice ${commandWords(command)} [flags]`, '', `  ${command.help}`, '']
   if (command.actions) lines.push(...table(Object.entries(command.actions)), '')
-  lines.push(...flagLines(command.hasSettings, command.hasJson), '')
+  lines.push(...flagLines(command.hasSettings, command.hasJson, command.ownFlags), '')
   return lines.join('\n')
 }
 
@@ -42,8 +42,14 @@ function commandWords({ name, actions }: Command): string {
   return actions ? `${name} ${Object.keys(actions).join('|')}` : name
 }
 
-function flagLines(hasSettings: boolean, hasJson: boolean = false): string[] {
-  const lines: Line[] = []
+function flagLines(
+  hasSettings: boolean,
+  hasJson: boolean = false,
+  own: readonly OwnFlag[] = [],
+): string[] {
+  const lines = own.map(({ flag, hint, help }): Line => {
+    return [hint === undefined ? `--${flag}` : `--${flag} ${hint}`, help]
+  })
   if (hasSettings) {
     lines.push(['--config FILE', 'configuration file (YAML)'])
     for (const option of OPTIONS) {

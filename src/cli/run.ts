@@ -25,7 +25,9 @@ async function command(words: readonly string[]): Promise<number> {
 const PLAIN_ERRORS: ReadonlySet<string> = new Set([
   'ConfigError',
   'DataFolderError',
+  'MaintenanceError',
   'StartError',
+  'StoreDamaged',
   'StoreLocked',
   'StoreFull',
   'StoreUnavailable',

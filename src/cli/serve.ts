@@ -48,6 +48,7 @@ function listeningFields(config: Config, server: Server): Record<string, unknown
     data: config.data,
     metadata: metadata.engine,
     storage: storage.engine,
+    sealKey: storage.seal?.keys[0]?.id,
     durable: isDurable(config),
     durability: durabilityText(config),
     pid: process.pid,

@@ -15,7 +15,17 @@ export class BlobMissing extends Error {
   override readonly name: string = 'BlobMissing'
 }
 
+/** The blob is there, and not as it was written: none of the bytes in doubt is given out. */
+export class BlobDamaged extends Error {
+  override readonly name: string = 'BlobDamaged'
+}
+
 /** Another process holds the store; the message names its pid. */
 export class StoreLocked extends Error {
   override readonly name: string = 'StoreLocked'
+}
+
+/** What is kept is not ours, a newer program's, or damaged; the message says where, and what to do. Nothing was changed. */
+export class StoreDamaged extends Error {
+  override readonly name: string = 'StoreDamaged'
 }

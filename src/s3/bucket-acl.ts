@@ -19,7 +19,7 @@ export function putBucketAcl(ctx: Context): Handler<'PutBucketAcl'> {
   return async (input) => {
     const name = input.Bucket ?? ''
     await transact(ctx.metadata, name, async (tx) => {
-      const bucket = await ctx.buckets.inBucket(tx, name)
+      const bucket = await ctx.buckets.toChange(tx, name)
       checkExpectedOwner(input.ExpectedBucketOwner, bucket)
       const acl = requestedAcl(input, bucket.owner, bucket.owner)
       const { acl: _before, ...rest } = bucket

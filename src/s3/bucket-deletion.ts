@@ -2,14 +2,15 @@
  * How a bucket goes: never while something is in it, never leaving an object behind.
  *
  * 1. It leaves a trace (root.ts), and its row is marked `deleting`. Every write into a bucket expects the row unchanged, so that what
- *    was under way now fails, and what comes later finds no bucket.
+ *    was under way now fails, and what comes later finds no bucket. (With leases of buckets, it
+ *    waits for what was under way: bucket-lease.ts.)
  * 2. What is found now stays so: with an object or version in it the mark is taken back; else its
  *    uploads become garbage, its entry becomes a trace (root.ts), and its row goes.
  *
  * Each step is a commit that expects what it saw, and whoever meets the mark (another deletion, a
  * creation, the sweep after a crash) finishes the work: nobody waits for anybody.
  */
-import type { Row } from '../../metadata/store.ts'
+import type { Rev, Row } from '../../metadata/store.ts'
 import type { Context } from './context.ts'
 import { leave } from './root.ts'
 import { type BucketRow, readRow, writeRow } from './rows.ts'
@@ -32,10 +33,13 @@ export async function holding({ metadata }: Context, name: string): Promise<Hold
 
 /** Brings a deletion that was begun to its end. `created` tells the bucket from a later one of the same name. */
 export async function finishDeletion(ctx: Context, name: string, created: number): Promise<Fate> {
+  let settled: Rev = 0
   for (;;) {
     const row = await readRow(ctx.metadata, name, 'bucket', '')
     if (row === undefined || row.value.t !== created) return 'gone'
     if (row.value.deleting === undefined) return 'kept'
+    if (settled !== row.rev) await ctx.buckets.settle()
+    settled = row.rev
     if ((await holding(ctx, name)) !== 'nothing') {
       if (await restore(ctx, name, row)) return 'kept'
     } else if (

@@ -81,7 +81,7 @@ async function again(
 
 async function setAcl(ctx: Context, name: string, acl: BucketRow['acl']): Promise<void> {
   await transact(ctx.metadata, name, async (tx) => {
-    const { acl: before, ...rest } = await ctx.buckets.inBucket(tx, name)
+    const { acl: before, ...rest } = await ctx.buckets.toChange(tx, name)
     if (before === undefined && acl === undefined) return
     tx.put('bucket', '', acl === undefined ? rest : { ...rest, acl })
   })

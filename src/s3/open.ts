@@ -5,6 +5,7 @@ import type { S3Api } from '../api/operations.ts'
 import type { Clock, Ids } from '../lib/ids.ts'
 import type { Meter } from '../lib/meter.ts'
 import { Buckets } from './bucket.ts'
+import type { BucketLease } from './bucket-lease.ts'
 import type { Context, S3Options } from './context.ts'
 import { Reading } from './reading.ts'
 import { createS3 } from './service.ts'
@@ -17,6 +18,8 @@ export interface S3Parts {
   readonly ids: Ids
   readonly options: S3Options
   readonly meter: Meter
+  /** Where the engine wants it: see bucket-lease.ts. None: every write expects its bucket's row. */
+  readonly lease?: BucketLease
   /** What differs from `SWEEP_DEFAULTS`, and who is told of rounds that failed. */
   readonly sweep: Partial<SweepOptions> & Pick<SweepOptions, 'onError'>
 }
@@ -28,8 +31,9 @@ export interface S3 {
 }
 
 /** Joins them; nothing is read or written until the first request. The stores stay the caller's to close. */
-export function openS3({ metadata, storage, clock, ids, options, meter, sweep }: S3Parts): S3 {
-  const buckets = new Buckets(metadata, clock)
+export function openS3(parts: S3Parts): S3 {
+  const { metadata, storage, clock, ids, options, meter, sweep, lease } = parts
+  const buckets = new Buckets(metadata, clock, lease)
   const reading = new Reading()
   const ctx: Context = { metadata, storage, clock, ids, options, buckets, reading }
   return {

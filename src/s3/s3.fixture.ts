@@ -9,6 +9,7 @@ import { SILENT } from '../lib/meter.ts'
 import type { Body } from '../lib/stream.ts'
 import { Ulids } from '../lib/ulid.ts'
 import { Buckets } from './bucket.ts'
+import type { BucketLease } from './bucket-lease.ts'
 import type { Context, S3Options } from './context.ts'
 import { copyObject } from './copy-object.ts'
 import { deleteObject } from './delete-object.ts'
@@ -100,6 +101,7 @@ export class Fixture {
     storage: ObjectStorage,
     options: Partial<S3Options> = {},
     clock: FixtureClock = new FixtureClock(),
+    lease?: BucketLease,
   ) {
     this.clock = clock
     this.ctx = {
@@ -108,7 +110,7 @@ export class Fixture {
       clock,
       ids: new Ulids(clock),
       options: { ...OPTIONS, ...options },
-      buckets: new Buckets(metadata, clock),
+      buckets: new Buckets(metadata, clock, lease),
       reading: new Reading(),
     }
   }

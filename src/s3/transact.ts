@@ -51,6 +51,8 @@ export interface Tx {
   delete(table: Table, sort: string): void
   /** The commit expects the row at this revision, read elsewhere (0: absent). */
   expect(table: Table, sort: string, rev: Rev): void
+  /** Called when the commit is done, before the transaction resolves; what it rejects with, the transaction does. At most one. */
+  confirm(check: () => Promise<void> | undefined): void
 }
 
 const ATTEMPTS_MAX = 64
@@ -68,7 +70,11 @@ export async function transact<T>(
     if (attempt >= PROMPT_ATTEMPTS) await sleep(waitMs(attempt))
     const tx = new Attempt(store, partition, attempt)
     const result = await body(tx)
-    if (tx.writes.length === 0 || (await commit(store, tx))) return result
+    if (tx.writes.length === 0) return result
+    if (await commit(store, tx)) {
+      if (tx.check !== undefined) await tx.check()
+      return result
+    }
   }
   throw new Contended(`no commit in ${ATTEMPTS_MAX} attempts`)
 }
@@ -104,6 +110,7 @@ class Attempt implements Tx {
   /** A handful, mostly two: searched in order. */
   readonly expects: Expect[] = []
   readonly writes: Write[] = []
+  check: (() => Promise<void> | undefined) | undefined
 
   constructor(store: MetadataStore, partition: string, attempt: number) {
     this.#store = store
@@ -145,6 +152,10 @@ class Attempt implements Tx {
       return
     }
     this.writes.push(write)
+  }
+
+  confirm(check: () => Promise<void> | undefined): void {
+    this.check = check
   }
 
   /** The first revision seen is the one expected: had it changed since, the attempt must fail. */
