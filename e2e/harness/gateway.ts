@@ -106,6 +106,8 @@ async function start(options: GatewayOptions): Promise<Gateway> {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
       PATH: process.env['PATH'],
+      // As `npm start` runs it.
+      NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'],
       SLUICE_ROOT_ACCESS_KEY: ACCESS_KEY,
       SLUICE_ROOT_SECRET_KEY: SECRET_KEY,
       ...engine,
