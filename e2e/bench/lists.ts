@@ -59,6 +59,12 @@ export async function fill(metadataPath: string, bucket: string, count: number):
   await Promise.all(Array.from({ length: 256 }, worker))
 }
 
+/** Behind it stand the last 1,000 keys: `count / 1000` are in each of 1,000 folders. */
+function beforeLast(count: number): string {
+  const folders = Math.min(1000, 1_000_000 / count)
+  return `folder-${String(1000 - folders).padStart(4, '0')}/`
+}
+
 export async function listWorks(
   server: Server,
   bucket: string,
@@ -69,7 +75,7 @@ export async function listWorks(
     ['first page of 1,000', `/${bucket}?list-type=2`],
     [
       'last page of 1,000',
-      `/${bucket}?list-type=2&start-after=${encodeURIComponent(keyOf(count - 1).slice(0, 11) + '/object-')}`,
+      `/${bucket}?list-type=2&start-after=${encodeURIComponent(beforeLast(count))}`,
     ],
     ['1,000 common prefixes', `/${bucket}?delimiter=%2F&list-type=2`],
   ]
