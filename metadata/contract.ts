@@ -31,6 +31,8 @@ const TABLES: readonly Table[] = [
   'part',
   'garbage',
   'share',
+  'config',
+  'event',
 ]
 
 /** `open` gives an empty store each time; the suite closes it. */

@@ -14,6 +14,8 @@ export const CODES: Readonly<Record<Table, number>> = {
   part: 6,
   garbage: 7,
   share: 8,
+  config: 9,
+  event: 10,
 }
 
 const NUL = '\u0000'

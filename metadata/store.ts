@@ -30,6 +30,8 @@ export type Table =
   | 'part'
   | 'garbage'
   | 'share'
+  | 'config'
+  | 'event'
 
 export interface Row<V = Json> {
   /** Position in the table: valid UTF-8, at most 1024 bytes (any character, NUL too); rows sort by its bytes. */

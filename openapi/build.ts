@@ -49,14 +49,14 @@ function checkRules(shapes: Record<string, Shape>): void {
   }
 }
 
-/** Operations that `src/api/operations.ts` declares, and that have a handler therefore; all of them must be in the model. */
-function declaredIn(source: string, operations: object): ReadonlySet<string> {
-  const body = /export interface Operations \{\n(.*?)\n\}/s.exec(source)?.[1] ?? ''
-  const names = [...body.matchAll(/^ {2}(\w+): \[/gm)].map(([, name = '']) => name)
-  if (names.length === 0) throw new Error('no operation found in src/api/operations.ts')
+/** Operations for which `src/s3/service.ts` has a handler; all of them must be in the model. */
+function servedIn(source: string, operations: object): ReadonlySet<string> {
+  const body = /export function createS3\(.*?return \{\n(.*?)\n {2}\}/s.exec(source)?.[1] ?? ''
+  const names = [...body.matchAll(/^ {4}(\w+): /gm)].map(([, name = '']) => name)
+  if (names.length === 0) throw new Error('no handler found in src/s3/service.ts')
   for (const name of names) {
     if (!(name in operations))
-      throw new Error(`src/api/operations.ts has ${name}, which is no operation of S3`)
+      throw new Error(`src/s3/service.ts has ${name}, which is no operation of S3`)
   }
   return new Set(names)
 }
@@ -106,11 +106,11 @@ function readOld(file: string): string {
 /** Exit status. */
 export function main(check: boolean): number {
   const model = patched(readSdk())
-  const source = readFileSync(pathOf('../src/api/operations.ts'), 'utf8')
-  const declared = declaredIn(source, model.operations)
+  const source = readFileSync(pathOf('../src/s3/service.ts'), 'utf8')
+  const served = servedIn(source, model.operations)
   const made: readonly (readonly [string, string])[] = [
     ['src/api/model.gen.ts', modelSource(model)],
-    ['openapi/s3.openapi.json', `${JSON.stringify(describe(model, declared), null, 1)}\n`],
+    ['openapi/s3.openapi.json', `${JSON.stringify(describe(model, served), null, 1)}\n`],
   ]
   let stale = 0
   for (const [name, text] of made) {

@@ -8,6 +8,7 @@
 import { readFileSync } from 'node:fs'
 import { openMetadata } from '../metadata/open.ts'
 import { openStorage } from '../storage/open.ts'
+import { UNRESTRICTED } from './api/access.ts'
 import { S3Error } from './api/error.ts'
 import { CLOCK_SKEW_MAX_MS } from './api/limits.ts'
 import type { Requester, S3Api } from './api/operations.ts'
@@ -208,7 +209,12 @@ function credentialsOf(
 
 async function declareBuckets(api: S3Api, config: Config, owner: Credential): Promise<void> {
   const requester: Requester = { id: owner.userId, displayName: owner.displayName }
-  const call = { requestId: 'START', requester, signal: new AbortController().signal }
+  const call = {
+    requestId: 'START',
+    requester,
+    access: UNRESTRICTED,
+    signal: new AbortController().signal,
+  }
   for (const Bucket of config.buckets) {
     const place = config.region === 'us-east-1' ? {} : locatedIn(config.region)
     try {

@@ -1,6 +1,7 @@
 /** Listings of large buckets, and the completion of an upload of 10,000 parts. */
 import { join } from 'node:path'
 import { openMetadata } from '../../metadata/open.ts'
+import { UNRESTRICTED } from '../../src/api/access.ts'
 import { payloadOf } from '../../src/api/payload-of.ts'
 import { PART_BYTES_MIN } from '../../src/api/limits.ts'
 import type { Call } from '../../src/api/operations.ts'
@@ -15,6 +16,7 @@ import { ask, Wire } from './wire.ts'
 const CALL: Call = {
   requestId: '0000000000000000',
   requester: { id: 'bench', displayName: 'bench' },
+  access: UNRESTRICTED,
   signal: new AbortController().signal,
 }
 

@@ -2,7 +2,12 @@
 
 /** Status and default message of each code (S3's "Error responses", and answers recorded from AWS). */
 const CODES = {
+  AccessControlListNotSupported: [400, 'The bucket does not allow ACLs'],
   AccessDenied: [403, 'Access Denied'],
+  AccessForbidden: [
+    403,
+    "CORSResponse: This CORS request is not allowed. This is usually because the evalution of Origin, request method / Access-Control-Request-Method or Access-Control-Request-Headers are not whitelisted by the resource's CORS spec.",
+  ],
   AuthorizationHeaderMalformed: [400, 'The authorization header that you provided is not valid.'],
   AuthorizationQueryParametersError: [
     400,
@@ -23,22 +28,40 @@ const CODES = {
     409,
     'The conditional request cannot succeed due to a conflicting operation against this resource.',
   ],
+  EntityAlreadyExists: [409, 'The resource already exists.'],
   EntityTooLarge: [400, 'Your proposed upload exceeds the maximum allowed size'],
   EntityTooSmall: [400, 'Your proposed upload is smaller than the minimum allowed size'],
+  ExpiredToken: [400, 'The provided token has expired.'],
+  IdMismatch: [400, 'Document ID does not match the specified configuration ID.'],
   IllegalLocationConstraintException: [
     400,
     'The unspecified location constraint is incompatible for the region specific endpoint this request was sent to.',
   ],
+  IllegalVersioningConfigurationException: [400, 'The Versioning element must be specified'],
   IncompleteBody: [
     400,
     'You did not provide the number of bytes specified by the Content-Length HTTP header',
   ],
+  InsufficientStorage: [
+    507,
+    'There is not enough space left to store what you sent. Nothing of it was stored; the same request succeeds once there is room.',
+  ],
   InternalError: [500, 'We encountered an internal error. Please try again.'],
   InvalidAccessKeyId: [403, 'The AWS Access Key Id you provided does not exist in our records.'],
   InvalidArgument: [400, 'Invalid Argument'],
+  InvalidBucketAclWithObjectOwnership: [
+    400,
+    "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting",
+  ],
   InvalidBucketName: [400, 'The specified bucket is not valid.'],
+  InvalidBucketState: [409, 'The request is not valid for the current state of the bucket.'],
   InvalidDigest: [400, 'The Content-MD5 you specified was invalid.'],
+  InvalidEncryptionAlgorithmError: [
+    400,
+    'The Encryption request you specified is not valid. Supported value: AES256.',
+  ],
   InvalidLocationConstraint: [400, 'The specified location-constraint is not valid'],
+  InvalidObjectState: [403, "The operation is not valid for the object's storage class"],
   InvalidPart: [
     400,
     "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.",
@@ -48,14 +71,36 @@ const CODES = {
     400,
     'The list of parts was not in ascending order. Parts must be ordered by part number.',
   ],
+  InvalidPolicyDocument: [
+    400,
+    'The content of the form does not meet the conditions specified in the policy document.',
+  ],
   InvalidRange: [416, 'The requested range is not satisfiable'],
   InvalidRequest: [400, 'Invalid Request'],
+  InvalidRetentionPeriod: [400, 'The retention period must be a positive integer value.'],
   InvalidStorageClass: [400, 'The storage class you specified is not valid'],
+  InvalidTag: [
+    400,
+    'The tag provided was not a valid tag. This error can occur if the tag did not pass input validation.',
+  ],
+  InvalidTargetBucketForLogging: [400, 'The target bucket for logging does not exist'],
+  InvalidToken: [400, 'The provided token is malformed or otherwise not valid.'],
   InvalidURI: [400, "Couldn't parse the specified URI."],
+  InvalidWriteOffset: [
+    400,
+    'The write offset value that you specified does not match the current object size.',
+  ],
   KeyTooLongError: [400, 'Your key is too long'],
+  'KMS.DisabledException': [400, 'The key is disabled.'],
+  'KMS.NotFoundException': [400, 'The key does not exist.'],
   MalformedACLError: [
     400,
     'The XML you provided was not well-formed or did not validate against our published schema',
+  ],
+  MalformedPolicy: [400, "Policies must be valid JSON and the first byte must be '{'"],
+  MalformedPOSTRequest: [
+    400,
+    'The body of your POST request is not well-formed multipart/form-data.',
   ],
   MalformedTrailerError: [
     400,
@@ -71,27 +116,55 @@ const CODES = {
   MissingContentLength: [411, 'You must provide the Content-Length HTTP header.'],
   MissingRequestBodyError: [400, 'Request Body is empty'],
   MissingSecurityHeader: [400, 'Your request was missing a required header'],
+  NoSuchAnnotation: [404, 'The specified annotation does not exist.'],
   NoSuchBucket: [404, 'The specified bucket does not exist'],
+  NoSuchBucketPolicy: [404, 'The bucket policy does not exist'],
+  NoSuchConfiguration: [404, 'The specified configuration does not exist.'],
+  NoSuchCORSConfiguration: [404, 'The CORS configuration does not exist'],
+  NoSuchEntity: [404, 'The resource does not exist.'],
   NoSuchKey: [404, 'The specified key does not exist.'],
+  NoSuchLifecycleConfiguration: [404, 'The lifecycle configuration does not exist'],
+  NoSuchObjectLockConfiguration: [
+    404,
+    'The specified object does not have a ObjectLock configuration',
+  ],
+  NoSuchPublicAccessBlockConfiguration: [
+    404,
+    'The public access block configuration was not found',
+  ],
+  NoSuchTagSet: [404, 'The TagSet does not exist'],
   NoSuchUpload: [
     404,
     'The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.',
   ],
   NoSuchVersion: [404, 'The specified version does not exist.'],
+  NoSuchWebsiteConfiguration: [404, 'The specified bucket does not have a website configuration'],
   NotImplemented: [501, 'A header you provided implies functionality that is not implemented'],
   NotModified: [304, 'Not Modified'],
+  ObjectAlreadyInActiveTierError: [403, 'This object is already in the active tier'],
+  ObjectLockConfigurationNotFoundError: [
+    404,
+    'Object Lock configuration does not exist for this bucket',
+  ],
+  OwnershipControlsNotFoundError: [404, 'The bucket ownership controls were not found'],
   PreconditionFailed: [412, 'At least one of the pre-conditions you specified did not hold'],
+  ReplicationConfigurationNotFoundError: [404, 'The replication configuration was not found'],
   RequestHeaderSectionTooLarge: [
     400,
     'Your request header section exceeds the maximum allowed size.',
+  ],
+  RequestTimeout: [
+    400,
+    'Your socket connection to the server was not read from or written to within the timeout period.',
   ],
   RequestTimeTooSkewed: [
     403,
     'The difference between the request time and the current time is too large.',
   ],
-  RequestTimeout: [
-    400,
-    'Your socket connection to the server was not read from or written to within the timeout period.',
+  RestoreAlreadyInProgress: [409, 'Object restore is already in progress'],
+  ServerSideEncryptionConfigurationNotFoundError: [
+    404,
+    'The server side encryption configuration was not found',
   ],
   SignatureDoesNotMatch: [
     403,
@@ -99,6 +172,7 @@ const CODES = {
   ],
   SlowDown: [503, 'Please reduce your request rate.'],
   TooManyBuckets: [400, 'You have attempted to create more buckets than allowed'],
+  TooManyParts: [400, 'You have attempted to create more parts than allowed'],
   UnexpectedContent: [400, 'This request does not support content'],
   UserKeyMustBeSpecified: [
     400,
@@ -107,10 +181,6 @@ const CODES = {
   XAmzContentSHA256Mismatch: [
     400,
     "The provided 'x-amz-content-sha256' header does not match what was computed.",
-  ],
-  InsufficientStorage: [
-    507,
-    'There is not enough space left to store what you sent. Nothing of it was stored; the same request succeeds once there is room.',
   ],
 } as const
 

@@ -12,42 +12,207 @@
  * - 304 is an `S3Error` of code NotModified, with its headers.
  */
 import type * as sdk from '@aws-sdk/client-s3'
+import type { Access } from './access.ts'
 import type { Body } from '../lib/stream.ts'
 import type { Payload } from './payload.ts'
 
-type Uploaded<T> = Omit<T, 'Body'> & { Body?: Payload }
-type Downloaded<T> = Omit<T, 'Body'> & { Body?: Body | Uint8Array }
+type Uploaded<T, M extends keyof T = 'Body' & keyof T> = Omit<T, M> & { [K in M]?: Payload }
+type Downloaded<T, M extends keyof T = 'Body' & keyof T> = Omit<T, M> & {
+  [K in M]?: Body | Uint8Array
+}
 
-/** Input and output of each operation that has a handler, in alphabetical order. */
+/** Input and output of each operation of the model, in alphabetical order. */
 export interface Operations {
   AbortMultipartUpload: [sdk.AbortMultipartUploadRequest, sdk.AbortMultipartUploadOutput]
   CompleteMultipartUpload: [sdk.CompleteMultipartUploadRequest, sdk.CompleteMultipartUploadOutput]
   CopyObject: [sdk.CopyObjectRequest, sdk.CopyObjectOutput]
   CreateBucket: [sdk.CreateBucketRequest, sdk.CreateBucketOutput]
+  CreateBucketMetadataConfiguration: [sdk.CreateBucketMetadataConfigurationRequest, Nothing]
+  CreateBucketMetadataTableConfiguration: [
+    sdk.CreateBucketMetadataTableConfigurationRequest,
+    Nothing,
+  ]
   CreateMultipartUpload: [sdk.CreateMultipartUploadRequest, sdk.CreateMultipartUploadOutput]
+  CreateSession: [sdk.CreateSessionRequest, sdk.CreateSessionOutput]
   DeleteBucket: [sdk.DeleteBucketRequest, Nothing]
+  DeleteBucketAnalyticsConfiguration: [sdk.DeleteBucketAnalyticsConfigurationRequest, Nothing]
+  DeleteBucketCors: [sdk.DeleteBucketCorsRequest, Nothing]
+  DeleteBucketEncryption: [sdk.DeleteBucketEncryptionRequest, Nothing]
+  DeleteBucketIntelligentTieringConfiguration: [
+    sdk.DeleteBucketIntelligentTieringConfigurationRequest,
+    Nothing,
+  ]
+  DeleteBucketInventoryConfiguration: [sdk.DeleteBucketInventoryConfigurationRequest, Nothing]
+  DeleteBucketLifecycle: [sdk.DeleteBucketLifecycleRequest, Nothing]
+  DeleteBucketMetadataConfiguration: [sdk.DeleteBucketMetadataConfigurationRequest, Nothing]
+  DeleteBucketMetadataTableConfiguration: [
+    sdk.DeleteBucketMetadataTableConfigurationRequest,
+    Nothing,
+  ]
+  DeleteBucketMetricsConfiguration: [sdk.DeleteBucketMetricsConfigurationRequest, Nothing]
+  DeleteBucketOwnershipControls: [sdk.DeleteBucketOwnershipControlsRequest, Nothing]
+  DeleteBucketPolicy: [sdk.DeleteBucketPolicyRequest, Nothing]
+  DeleteBucketReplication: [sdk.DeleteBucketReplicationRequest, Nothing]
+  DeleteBucketTagging: [sdk.DeleteBucketTaggingRequest, Nothing]
+  DeleteBucketWebsite: [sdk.DeleteBucketWebsiteRequest, Nothing]
   DeleteObject: [sdk.DeleteObjectRequest, sdk.DeleteObjectOutput]
+  DeleteObjectAnnotation: [sdk.DeleteObjectAnnotationRequest, sdk.DeleteObjectAnnotationOutput]
+  DeleteObjectTagging: [sdk.DeleteObjectTaggingRequest, sdk.DeleteObjectTaggingOutput]
   DeleteObjects: [sdk.DeleteObjectsRequest, sdk.DeleteObjectsOutput]
+  DeletePublicAccessBlock: [sdk.DeletePublicAccessBlockRequest, Nothing]
+  GetBucketAbac: [sdk.GetBucketAbacRequest, sdk.GetBucketAbacOutput]
+  GetBucketAccelerateConfiguration: [
+    sdk.GetBucketAccelerateConfigurationRequest,
+    sdk.GetBucketAccelerateConfigurationOutput,
+  ]
   GetBucketAcl: [sdk.GetBucketAclRequest, sdk.GetBucketAclOutput]
+  GetBucketAnalyticsConfiguration: [
+    sdk.GetBucketAnalyticsConfigurationRequest,
+    sdk.GetBucketAnalyticsConfigurationOutput,
+  ]
+  GetBucketCors: [sdk.GetBucketCorsRequest, sdk.GetBucketCorsOutput]
+  GetBucketEncryption: [sdk.GetBucketEncryptionRequest, sdk.GetBucketEncryptionOutput]
+  GetBucketIntelligentTieringConfiguration: [
+    sdk.GetBucketIntelligentTieringConfigurationRequest,
+    sdk.GetBucketIntelligentTieringConfigurationOutput,
+  ]
+  GetBucketInventoryConfiguration: [
+    sdk.GetBucketInventoryConfigurationRequest,
+    sdk.GetBucketInventoryConfigurationOutput,
+  ]
+  GetBucketLifecycleConfiguration: [
+    sdk.GetBucketLifecycleConfigurationRequest,
+    sdk.GetBucketLifecycleConfigurationOutput,
+  ]
   GetBucketLocation: [sdk.GetBucketLocationRequest, sdk.GetBucketLocationOutput]
+  GetBucketLogging: [sdk.GetBucketLoggingRequest, sdk.GetBucketLoggingOutput]
+  GetBucketMetadataConfiguration: [
+    sdk.GetBucketMetadataConfigurationRequest,
+    sdk.GetBucketMetadataConfigurationOutput,
+  ]
+  GetBucketMetadataTableConfiguration: [
+    sdk.GetBucketMetadataTableConfigurationRequest,
+    sdk.GetBucketMetadataTableConfigurationOutput,
+  ]
+  GetBucketMetricsConfiguration: [
+    sdk.GetBucketMetricsConfigurationRequest,
+    sdk.GetBucketMetricsConfigurationOutput,
+  ]
+  GetBucketNotificationConfiguration: [
+    sdk.GetBucketNotificationConfigurationRequest,
+    sdk.NotificationConfiguration,
+  ]
+  GetBucketOwnershipControls: [
+    sdk.GetBucketOwnershipControlsRequest,
+    sdk.GetBucketOwnershipControlsOutput,
+  ]
+  GetBucketPolicy: [sdk.GetBucketPolicyRequest, sdk.GetBucketPolicyOutput]
+  GetBucketPolicyStatus: [sdk.GetBucketPolicyStatusRequest, sdk.GetBucketPolicyStatusOutput]
+  GetBucketReplication: [sdk.GetBucketReplicationRequest, sdk.GetBucketReplicationOutput]
+  GetBucketRequestPayment: [sdk.GetBucketRequestPaymentRequest, sdk.GetBucketRequestPaymentOutput]
+  GetBucketTagging: [sdk.GetBucketTaggingRequest, sdk.GetBucketTaggingOutput]
   GetBucketVersioning: [sdk.GetBucketVersioningRequest, sdk.GetBucketVersioningOutput]
+  GetBucketWebsite: [sdk.GetBucketWebsiteRequest, sdk.GetBucketWebsiteOutput]
   GetObject: [sdk.GetObjectRequest, Downloaded<sdk.GetObjectOutput>]
   GetObjectAcl: [sdk.GetObjectAclRequest, sdk.GetObjectAclOutput]
+  GetObjectAnnotation: [
+    sdk.GetObjectAnnotationRequest,
+    Downloaded<sdk.GetObjectAnnotationOutput, 'AnnotationPayload'>,
+  ]
   GetObjectAttributes: [sdk.GetObjectAttributesRequest, sdk.GetObjectAttributesOutput]
+  GetObjectLegalHold: [sdk.GetObjectLegalHoldRequest, sdk.GetObjectLegalHoldOutput]
+  GetObjectLockConfiguration: [
+    sdk.GetObjectLockConfigurationRequest,
+    sdk.GetObjectLockConfigurationOutput,
+  ]
+  GetObjectRetention: [sdk.GetObjectRetentionRequest, sdk.GetObjectRetentionOutput]
   GetObjectTagging: [sdk.GetObjectTaggingRequest, sdk.GetObjectTaggingOutput]
+  GetObjectTorrent: [sdk.GetObjectTorrentRequest, Downloaded<sdk.GetObjectTorrentOutput>]
+  GetPublicAccessBlock: [sdk.GetPublicAccessBlockRequest, sdk.GetPublicAccessBlockOutput]
   HeadBucket: [sdk.HeadBucketRequest, sdk.HeadBucketOutput]
   HeadObject: [sdk.HeadObjectRequest, sdk.HeadObjectOutput]
+  ListBucketAnalyticsConfigurations: [
+    sdk.ListBucketAnalyticsConfigurationsRequest,
+    sdk.ListBucketAnalyticsConfigurationsOutput,
+  ]
+  ListBucketIntelligentTieringConfigurations: [
+    sdk.ListBucketIntelligentTieringConfigurationsRequest,
+    sdk.ListBucketIntelligentTieringConfigurationsOutput,
+  ]
+  ListBucketInventoryConfigurations: [
+    sdk.ListBucketInventoryConfigurationsRequest,
+    sdk.ListBucketInventoryConfigurationsOutput,
+  ]
+  ListBucketMetricsConfigurations: [
+    sdk.ListBucketMetricsConfigurationsRequest,
+    sdk.ListBucketMetricsConfigurationsOutput,
+  ]
   ListBuckets: [sdk.ListBucketsRequest, sdk.ListBucketsOutput]
+  ListDirectoryBuckets: [sdk.ListDirectoryBucketsRequest, sdk.ListDirectoryBucketsOutput]
   ListMultipartUploads: [sdk.ListMultipartUploadsRequest, sdk.ListMultipartUploadsOutput]
+  ListObjectAnnotations: [sdk.ListObjectAnnotationsRequest, sdk.ListObjectAnnotationsOutput]
+  ListObjectVersions: [sdk.ListObjectVersionsRequest, sdk.ListObjectVersionsOutput]
   ListObjects: [sdk.ListObjectsRequest, sdk.ListObjectsOutput]
   ListObjectsV2: [sdk.ListObjectsV2Request, sdk.ListObjectsV2Output]
-  ListObjectVersions: [sdk.ListObjectVersionsRequest, sdk.ListObjectVersionsOutput]
   ListParts: [sdk.ListPartsRequest, sdk.ListPartsOutput]
+  PutBucketAbac: [sdk.PutBucketAbacRequest, Nothing]
+  PutBucketAccelerateConfiguration: [sdk.PutBucketAccelerateConfigurationRequest, Nothing]
   PutBucketAcl: [sdk.PutBucketAclRequest, Nothing]
+  PutBucketAnalyticsConfiguration: [sdk.PutBucketAnalyticsConfigurationRequest, Nothing]
+  PutBucketCors: [sdk.PutBucketCorsRequest, Nothing]
+  PutBucketEncryption: [sdk.PutBucketEncryptionRequest, Nothing]
+  PutBucketIntelligentTieringConfiguration: [
+    sdk.PutBucketIntelligentTieringConfigurationRequest,
+    Nothing,
+  ]
+  PutBucketInventoryConfiguration: [sdk.PutBucketInventoryConfigurationRequest, Nothing]
+  PutBucketLifecycleConfiguration: [
+    sdk.PutBucketLifecycleConfigurationRequest,
+    sdk.PutBucketLifecycleConfigurationOutput,
+  ]
+  PutBucketLogging: [sdk.PutBucketLoggingRequest, Nothing]
+  PutBucketMetricsConfiguration: [sdk.PutBucketMetricsConfigurationRequest, Nothing]
+  PutBucketNotificationConfiguration: [sdk.PutBucketNotificationConfigurationRequest, Nothing]
+  PutBucketOwnershipControls: [sdk.PutBucketOwnershipControlsRequest, Nothing]
+  PutBucketPolicy: [sdk.PutBucketPolicyRequest, Nothing]
+  PutBucketReplication: [sdk.PutBucketReplicationRequest, Nothing]
+  PutBucketRequestPayment: [sdk.PutBucketRequestPaymentRequest, Nothing]
+  PutBucketTagging: [sdk.PutBucketTaggingRequest, Nothing]
+  PutBucketVersioning: [sdk.PutBucketVersioningRequest, Nothing]
+  PutBucketWebsite: [sdk.PutBucketWebsiteRequest, Nothing]
   PutObject: [Uploaded<sdk.PutObjectRequest>, sdk.PutObjectOutput]
   PutObjectAcl: [sdk.PutObjectAclRequest, sdk.PutObjectAclOutput]
+  PutObjectAnnotation: [
+    Uploaded<sdk.PutObjectAnnotationRequest, 'AnnotationPayload'>,
+    sdk.PutObjectAnnotationOutput,
+  ]
+  PutObjectLegalHold: [sdk.PutObjectLegalHoldRequest, sdk.PutObjectLegalHoldOutput]
+  PutObjectLockConfiguration: [
+    sdk.PutObjectLockConfigurationRequest,
+    sdk.PutObjectLockConfigurationOutput,
+  ]
+  PutObjectRetention: [sdk.PutObjectRetentionRequest, sdk.PutObjectRetentionOutput]
+  PutObjectTagging: [sdk.PutObjectTaggingRequest, sdk.PutObjectTaggingOutput]
+  PutPublicAccessBlock: [sdk.PutPublicAccessBlockRequest, Nothing]
+  RenameObject: [sdk.RenameObjectRequest, sdk.RenameObjectOutput]
+  RestoreObject: [sdk.RestoreObjectRequest, sdk.RestoreObjectOutput]
+  SelectObjectContent: [sdk.SelectObjectContentRequest, sdk.SelectObjectContentOutput]
+  UpdateBucketMetadataAnnotationTableConfiguration: [
+    sdk.UpdateBucketMetadataAnnotationTableConfigurationRequest,
+    Nothing,
+  ]
+  UpdateBucketMetadataInventoryTableConfiguration: [
+    sdk.UpdateBucketMetadataInventoryTableConfigurationRequest,
+    Nothing,
+  ]
+  UpdateBucketMetadataJournalTableConfiguration: [
+    sdk.UpdateBucketMetadataJournalTableConfigurationRequest,
+    Nothing,
+  ]
+  UpdateObjectEncryption: [sdk.UpdateObjectEncryptionRequest, sdk.UpdateObjectEncryptionResponse]
   UploadPart: [Uploaded<sdk.UploadPartRequest>, sdk.UploadPartOutput]
   UploadPartCopy: [sdk.UploadPartCopyRequest, sdk.UploadPartCopyOutput]
+  WriteGetObjectResponse: [Uploaded<sdk.WriteGetObjectResponseRequest>, Nothing]
 }
 
 /** The output of an operation that answers with headers and status alone. */
@@ -70,6 +235,8 @@ export interface Call {
   readonly requestId: string
   /** Undefined: anonymous. Authorization is already done. */
   readonly requester: Requester | undefined
+  /** What else the requester may do: for what only the body or a row names. */
+  readonly access: Access
   /** Aborted when the client goes away. */
   readonly signal: AbortSignal
 }

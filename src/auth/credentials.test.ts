@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { BoundedMap } from './bounded-map.ts'
+import { BoundedMap } from '../lib/bounded-map.ts'
 import { Keyring } from './credentials.ts'
 import { ALICE, authenticator, byHeader, NOW, refusal, withHeaders } from './reference.fixture.ts'
 import { HEADER_WORDING } from './refusal.ts'

@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import type { Requester } from '../api/operations.ts'
-import { BoundedMap } from './bounded-map.ts'
+import { BoundedMap } from '../lib/bounded-map.ts'
 import type { Wording } from './refusal.ts'
 import { deriveSigningKey, type SigningKey } from './signing-key.ts'
 

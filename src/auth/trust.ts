@@ -1,7 +1,7 @@
 /** What the schemes share while they authenticate: keys, time, and what they have verified before. */
 import type { Clock } from '../lib/ids.ts'
 import type { BodyScheme, Identity } from './authenticator.ts'
-import { BoundedMap } from './bounded-map.ts'
+import { BoundedMap } from '../lib/bounded-map.ts'
 import type { Keyring, Scope } from './credentials.ts'
 import { parseRequestTime, type RequestTime } from './request-time.ts'
 import { parseHeaderList, type HeaderList } from './signed-headers.ts'

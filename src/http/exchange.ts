@@ -1,4 +1,5 @@
 /** One request and its answer, on the pipeline's road. */
+import { type Access, UNRESTRICTED } from '../api/access.ts'
 import { S3Error } from '../api/error.ts'
 import { XML_BYTES_MAX } from '../api/limits.ts'
 import type { Call, OperationName, Requester } from '../api/operations.ts'
@@ -27,6 +28,7 @@ type AnyHandler = (input: unknown, call: Call) => Promise<object>
 export class Exchange implements Call {
   readonly requestId: string
   requester: Requester | undefined
+  readonly access: Access = UNRESTRICTED
   readonly #options: PipelineOptions
   readonly #arrival: Arrival
   readonly #sink: Sink

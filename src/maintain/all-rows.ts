@@ -15,6 +15,8 @@ export const TABLES: readonly Table[] = [
   'part',
   'garbage',
   'share',
+  'config',
+  'event',
 ]
 
 /** All rows of a table from a sort key on, without their bytes, with a breath for the loop at each step. Rejects once `signal` is aborted. */

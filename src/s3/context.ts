@@ -3,6 +3,7 @@ import type { MetadataStore } from '../../metadata/store.ts'
 import type { ObjectStorage } from '../../storage/store.ts'
 import type { Clock, Ids } from '../lib/ids.ts'
 import type { Buckets } from './bucket.ts'
+import type { Configs } from './bucket-config.ts'
 import type { Reading } from './reading.ts'
 
 /** What configuration decides of the semantics. */
@@ -32,5 +33,6 @@ export interface Context {
   readonly ids: Ids
   readonly options: S3Options
   readonly buckets: Buckets
+  readonly configs: Configs
   readonly reading: Reading
 }

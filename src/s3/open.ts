@@ -5,6 +5,7 @@ import type { S3Api } from '../api/operations.ts'
 import type { Clock, Ids } from '../lib/ids.ts'
 import type { Meter } from '../lib/meter.ts'
 import { Buckets } from './bucket.ts'
+import { Configs } from './bucket-config.ts'
 import type { BucketLease } from './bucket-lease.ts'
 import type { Context, S3Options } from './context.ts'
 import { Reading } from './reading.ts'
@@ -34,8 +35,9 @@ export interface S3 {
 export function openS3(parts: S3Parts): S3 {
   const { metadata, storage, clock, ids, options, meter, sweep, lease } = parts
   const buckets = new Buckets(metadata, clock, lease)
+  const configs = new Configs(metadata)
   const reading = new Reading()
-  const ctx: Context = { metadata, storage, clock, ids, options, buckets, reading }
+  const ctx: Context = { metadata, storage, clock, ids, options, buckets, configs, reading }
   return {
     api: createS3(ctx),
     sweep: new Sweep(ctx, { ...SWEEP_DEFAULTS, ...sweep }, meter),

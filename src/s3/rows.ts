@@ -13,6 +13,8 @@
  * | bucket        | `upload`  | key                           | `UploadsRow`: the uploads under way of the key |
  * | bucket        | `part`    | upload id + `.` + 5 digits    | `PartRow`                                      |
  * | bucket        | `garbage` | ULID (when it was thrown away)| `GarbageRow`: work for the sweep               |
+ * | bucket        | `config`  | kind, or kind + `.` + id      | `ConfigRow`: a document of its configuration   |
+ * | bucket        | `event`   | ULID (when it happened)       | `EventRow`: what its listeners are yet to be told |
  * | `shares(blob)`| `share`   | blob id + `.` + ref           | `ShareRow`: one holder of a shared blob        |
  *
  * A key takes the whole of a sort key (1024 bytes), so nothing is ever appended to it. The layout
@@ -115,6 +117,8 @@ export type BucketRow = {
   readonly deleting?: number
   readonly acl?: StoredAcl
   readonly versioning?: 'Enabled' | 'Suspended'
+  /** Which configuration documents there are: kind (and `.` + id) to an id that changes with every write of it. */
+  readonly config?: { readonly [sort: string]: string }
 }
 
 /** What CreateMultipartUpload was told, for Complete to give to the object. */
@@ -181,6 +185,31 @@ export type GarbageRow = {
 /** Since when the holder holds; the sweep drops one that no row names. */
 export type ShareRow = { readonly t: number }
 
+/** Kinds of configuration that are documents of their own (bucket-config.ts). */
+export type ConfigKind =
+  | 'analytics'
+  | 'cors'
+  | 'encryption'
+  | 'intelligent-tiering'
+  | 'inventory'
+  | 'lifecycle'
+  | 'logging'
+  | 'metadata'
+  | 'metrics'
+  | 'notification'
+  | 'policy'
+  | 'replication'
+  | 'website'
+
+export type ConfigRow = {
+  /** Written, epoch ms. */
+  readonly t: number
+  readonly document: Json
+}
+
+/** What happened to an object; the S3 event message without its `Records`. */
+export type EventRow = { readonly t: number; readonly event: Json }
+
 /** What stands in each table of a bucket's partition (in ROOT, `bucket` holds `BucketEntry`). */
 export interface RowOf {
   readonly bucket: BucketRow
@@ -191,6 +220,8 @@ export interface RowOf {
   readonly part: PartRow
   readonly garbage: GarbageRow
   readonly share: ShareRow
+  readonly config: ConfigRow
+  readonly event: EventRow
 }
 
 /** One row, with the type that its table gives it. */

@@ -1,6 +1,7 @@
 /** For tests: an S3 over given stores with a clock of its own, and payloads made of bytes. */
 import type { MetadataStore } from '../../metadata/store.ts'
 import type { ObjectStorage } from '../../storage/store.ts'
+import { UNRESTRICTED } from '../api/access.ts'
 import type { ChecksumAlgorithm } from '../api/checksum.ts'
 import type { Call, Output } from '../api/operations.ts'
 import type { DigestName, Payload, Taken } from '../api/payload.ts'
@@ -9,6 +10,7 @@ import { SILENT } from '../lib/meter.ts'
 import type { Body } from '../lib/stream.ts'
 import { Ulids } from '../lib/ulid.ts'
 import { Buckets } from './bucket.ts'
+import { Configs } from './bucket-config.ts'
 import type { BucketLease } from './bucket-lease.ts'
 import type { Context, S3Options } from './context.ts'
 import { copyObject } from './copy-object.ts'
@@ -24,6 +26,7 @@ export const OWNER: readonly [string, string] = ['owner-id', 'Owner']
 export const CALL: Call = {
   requestId: 'TESTTESTTESTTEST',
   requester: { id: OWNER[0], displayName: OWNER[1] },
+  access: UNRESTRICTED,
   signal: new AbortController().signal,
 }
 
@@ -111,6 +114,7 @@ export class Fixture {
       ids: new Ulids(clock),
       options: { ...OPTIONS, ...options },
       buckets: new Buckets(metadata, clock, lease),
+      configs: new Configs(metadata),
       reading: new Reading(),
     }
   }
