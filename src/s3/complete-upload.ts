@@ -39,7 +39,7 @@ import {
   withUpload,
 } from './upload-row.ts'
 import { encoderFor } from './url-encoding.ts'
-import { type Mutable, publicId, pushVersion, type VersionDraft } from './version.ts'
+import { type Mutable, own, publicId, pushVersion, type VersionDraft } from './version.ts'
 import { type Rest, writeAhead } from './write-ahead.ts'
 
 /** Times that parts may change under us; each time we wait twice as long, so that of two that disturb each other one gets through. */
@@ -143,7 +143,7 @@ function commit(
     const head = await tx.get('object', key)
     checkWrite(input, key, head?.value)
     const t = ctx.clock.now()
-    const made = versionOf(upload, object, manifest, t)
+    const made = versionOf(bucketRow, upload, object, manifest, t)
     const version = await pushVersion(ctx, tx, bucketRow, key, head, made)
     for (const { sort, parts } of pages) tx.put('page', sort, { p: parts })
     removeParts(ctx, tx, uploadId, object, there)
@@ -156,6 +156,7 @@ function commit(
 }
 
 function versionOf(
+  bucket: BucketRow,
   upload: Upload,
   object: ObjectOfParts,
   { content }: Manifest,
@@ -166,8 +167,8 @@ function versionOf(
     s: object.size,
     e: object.etag,
     c: content,
-    o: upload.by,
   }
+  own(draft, upload.by, bucket)
   if (object.checksum !== undefined) draft.k = object.checksum
   if (upload.h !== undefined) draft.h = upload.h
   if (upload.m !== undefined) draft.m = upload.m

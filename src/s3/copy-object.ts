@@ -32,7 +32,7 @@ import {
 import type { BucketRow, Content, StoredChecksum, StoredHeaders, VersionRow } from './rows.ts'
 import { borrow, type Borrowed, checkStillBorrowed, giveBack } from './share.ts'
 import { Contended, transact, type Tx } from './transact.ts'
-import { type Mutable, pushVersion, shownId, type VersionDraft } from './version.ts'
+import { type Mutable, own, pushVersion, shownId, type VersionDraft } from './version.ts'
 
 /** Times that the source may change under us. */
 const ATTEMPTS_MAX = 16
@@ -109,7 +109,8 @@ function draftOf(
   from: VersionRow,
 ): Mutable<VersionDraft> {
   const owner = ownerOf(call, bucket)
-  const draft: Mutable<VersionDraft> = { t: 0, s: from.s, e: from.e, o: owner }
+  const draft: Mutable<VersionDraft> = { t: 0, s: from.s, e: from.e }
+  own(draft, owner, bucket)
   if (from.k !== undefined) draft.k = from.k
   const replaces = input.MetadataDirective === 'REPLACE'
   const headers = replaces

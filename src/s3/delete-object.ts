@@ -12,9 +12,12 @@ import {
   checkVersionId,
   findInChain,
   publicId,
+  type Mutable,
+  own,
   pushVersion,
   removeHead,
   removeVersion,
+  type VersionDraft,
 } from './version.ts'
 
 /** What a delete did: the version that it took away, or the marker that it put. */
@@ -69,13 +72,9 @@ async function deleteNewest(
     if (head !== undefined) await removeHead(ctx, tx, key, head)
     return {}
   }
-  const marker = await pushVersion(ctx, tx, bucketRow, key, head, {
-    t: ctx.clock.now(),
-    s: 0,
-    e: '',
-    d: 1,
-    o: ownerOf(call, bucketRow),
-  })
+  const draft: Mutable<VersionDraft> = { t: ctx.clock.now(), s: 0, e: '', d: 1 }
+  own(draft, ownerOf(call, bucketRow), bucketRow)
+  const marker = await pushVersion(ctx, tx, bucketRow, key, head, draft)
   return { deleteMarker: true, versionId: publicId(marker) }
 }
 

@@ -8,9 +8,10 @@ import type { Handler } from '../api/operations.ts'
 import type { Context } from './context.ts'
 import { list, pageMax, type Entry, type Listing } from './listing.ts'
 import { openBucket } from './open-bucket.ts'
-import type { VersionRow } from './rows.ts'
+import type { BucketRow, VersionRow } from './rows.ts'
 import { decodeToken, encodeToken } from './token.ts'
 import { encoderFor, type Encode } from './url-encoding.ts'
+import { shownOwner } from './version.ts'
 
 export function listObjects(ctx: Context): Handler<'ListObjects'> {
   return async (input) => {
@@ -50,6 +51,7 @@ export function listObjectsV2(ctx: Context): Handler<'ListObjectsV2'> {
 
 interface PageQuery {
   readonly bucket: string
+  readonly opened: BucketRow
   readonly prefix: string
   readonly delimiter: string
   readonly max: number
@@ -68,9 +70,9 @@ async function openPage(ctx: Context, input: PageInput): Promise<PageQuery> {
   const encode = encoderFor(input.EncodingType)
   const max = pageMax(input.MaxKeys, 'max-keys')
   const bucket = input.Bucket ?? ''
-  await openBucket(ctx, input)
+  const opened = await openBucket(ctx, input)
   const { Prefix: prefix = '', Delimiter: delimiter = '', EncodingType: encodingType } = input
-  return { bucket, prefix, delimiter, max, encode, encodingType }
+  return { bucket, opened, prefix, delimiter, max, encode, encodingType }
 }
 
 function heads(ctx: Context, query: PageQuery, after: string): Promise<Listing<VersionRow>> {
@@ -91,19 +93,24 @@ interface Shown {
 }
 
 function shown(query: PageQuery, page: Listing<VersionRow>, owners: boolean): Shown {
-  const { bucket, prefix, delimiter, encode, encodingType } = query
+  const { bucket, opened, prefix, delimiter, encode, encodingType } = query
   return {
     Name: bucket,
     Prefix: encode(prefix),
     ...(delimiter !== '' && { Delimiter: encode(delimiter) }),
     ...(encodingType !== undefined && { EncodingType: encodingType }),
     IsTruncated: page.next !== undefined,
-    Contents: page.rows.map((row) => contentOf(row, encode, owners)),
+    Contents: page.rows.map((row) => contentOf(row, encode, owners ? opened : undefined)),
     CommonPrefixes: page.commonPrefixes.map((group) => ({ Prefix: encode(group) })),
   }
 }
 
-function contentOf({ sort, value }: Entry<VersionRow>, encode: Encode, owners: boolean): _Object {
+/** `bucket`: where owners are to be shown. */
+function contentOf(
+  { sort, value }: Entry<VersionRow>,
+  encode: Encode,
+  bucket: BucketRow | undefined,
+): _Object {
   const content: _Object = {
     Key: encode(sort),
     LastModified: new Date(value.t),
@@ -115,6 +122,6 @@ function contentOf({ sort, value }: Entry<VersionRow>, encode: Encode, owners: b
     content.ChecksumAlgorithm = [value.k[0]]
     content.ChecksumType = value.k[2]
   }
-  if (owners) content.Owner = { ID: value.o[0], DisplayName: value.o[1] }
+  if (bucket !== undefined) content.Owner = shownOwner(value, bucket)
   return content
 }

@@ -12,9 +12,9 @@ import type { Context } from './context.ts'
 import { pageMax, type Entry } from './listing.ts'
 import { listNested, type Nest } from './nested-listing.ts'
 import { openBucket } from './open-bucket.ts'
-import { scanRows, type VersionRow, versionSort } from './rows.ts'
+import { type BucketRow, scanRows, type VersionRow, versionSort } from './rows.ts'
 import { encoderFor, type Encode } from './url-encoding.ts'
-import { chainRange, checkVersionId, publicId } from './version.ts'
+import { chainRange, checkVersionId, publicId, shownOwner } from './version.ts'
 
 export function listObjectVersions(ctx: Context): Handler<'ListObjectVersions'> {
   return async (input) => {
@@ -29,7 +29,7 @@ export function listObjectVersions(ctx: Context): Handler<'ListObjectVersions'> 
       })
     if (versionMarker !== '') checkVersionId(versionMarker)
     const bucket = input.Bucket ?? ''
-    await openBucket(ctx, input)
+    const opened = await openBucket(ctx, input)
     const query = { prefix, delimiter, after: keyMarker, max }
     const nest: Nest<VersionRow, Version> = {
       partition: bucket,
@@ -55,8 +55,8 @@ export function listObjectVersions(ctx: Context): Handler<'ListObjectVersions'> 
       IsTruncated: next !== undefined,
       ...(next !== undefined && { NextKeyMarker: encode(next.key) }),
       ...(next?.entry !== undefined && { NextVersionIdMarker: publicId(next.entry.row) }),
-      Versions: entries.filter((v) => !isMarker(v)).map((v) => versionEntry(v, encode)),
-      DeleteMarkers: entries.filter(isMarker).map((v) => markerEntry(v, encode)),
+      Versions: entries.filter((v) => !isMarker(v)).map((v) => versionEntry(v, opened, encode)),
+      DeleteMarkers: entries.filter(isMarker).map((v) => markerEntry(v, opened, encode)),
       CommonPrefixes: commonPrefixes.map((group) => ({ Prefix: encode(group) })),
     }
   }
@@ -95,7 +95,11 @@ async function versionsOf(
   return versions
 }
 
-function versionEntry({ key, row, isLatest }: Version, encode: Encode): ObjectVersion {
+function versionEntry(
+  { key, row, isLatest }: Version,
+  bucket: BucketRow,
+  encode: Encode,
+): ObjectVersion {
   const entry: ObjectVersion = {
     Key: encode(key),
     VersionId: publicId(row),
@@ -104,7 +108,7 @@ function versionEntry({ key, row, isLatest }: Version, encode: Encode): ObjectVe
     ETag: `"${row.e}"`,
     Size: row.s,
     StorageClass: (row.sc ?? 'STANDARD') as NonNullable<ObjectVersion['StorageClass']>,
-    Owner: { ID: row.o[0], DisplayName: row.o[1] },
+    Owner: shownOwner(row, bucket),
   }
   if (row.k !== undefined) {
     entry.ChecksumAlgorithm = [row.k[0]]
@@ -113,12 +117,16 @@ function versionEntry({ key, row, isLatest }: Version, encode: Encode): ObjectVe
   return entry
 }
 
-function markerEntry({ key, row, isLatest }: Version, encode: Encode): DeleteMarkerEntry {
+function markerEntry(
+  { key, row, isLatest }: Version,
+  bucket: BucketRow,
+  encode: Encode,
+): DeleteMarkerEntry {
   return {
     Key: encode(key),
     VersionId: publicId(row),
     IsLatest: isLatest,
     LastModified: new Date(row.t),
-    Owner: { ID: row.o[0], DisplayName: row.o[1] },
+    Owner: shownOwner(row, bucket),
   }
 }

@@ -6,7 +6,7 @@ import { checkExpectedOwner, objectAddress } from './object-input.ts'
 import { markerError, noSuchObject, readVersion } from './object-read.ts'
 import { lookRow, type VersionRow } from './rows.ts'
 import { transact } from './transact.ts'
-import { checkVersionId, findInChain, type Mutable } from './version.ts'
+import { checkVersionId, findInChain, type Mutable, versionOwner } from './version.ts'
 
 export function getObjectAcl(ctx: Context): Handler<'GetObjectAcl'> {
   return async (input) => {
@@ -14,7 +14,7 @@ export function getObjectAcl(ctx: Context): Handler<'GetObjectAcl'> {
     const { value: bucket } = await ctx.buckets.read(address.bucket)
     checkExpectedOwner(input.ExpectedBucketOwner, bucket)
     const { value: version } = await readVersion(ctx, address, input.VersionId, lookRow)
-    return shownAcl(version.acl, version.o)
+    return shownAcl(version.acl, versionOwner(version, bucket))
   }
 }
 
@@ -34,7 +34,7 @@ export function putObjectAcl(ctx: Context): Handler<'PutObjectAcl'> {
       }
       const { value, sort, bytes } = found.row
       if (value.d === 1) throw markerError(value, key, versionId)
-      const acl = requestedAcl(input, value.o, bucketRow.owner)
+      const acl = requestedAcl(input, versionOwner(value, bucketRow), bucketRow.owner)
       const { acl: _before, ...rest } = value
       const updated: Mutable<VersionRow> = rest
       if (acl !== undefined) updated.acl = acl

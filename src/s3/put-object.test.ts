@@ -3,8 +3,12 @@ import { MemoryStore } from '../../metadata/memory.ts'
 import type { Commit } from '../../metadata/store.ts'
 import { MemoryStorage } from '../../storage/memory.ts'
 import { S3Error } from '../api/error.ts'
+import type { Call } from '../api/operations.ts'
 import { StoreFull, StoreUnavailable } from '../lib/store-error.ts'
-import { BytesPayload, Fixture } from './s3.fixture.ts'
+import { listObjects } from './list-objects.ts'
+import { putObject } from './put-object.ts'
+import { readRow } from './rows.ts'
+import { BytesPayload, CALL, Fixture, OWNER } from './s3.fixture.ts'
 
 async function opened(options = {}): Promise<Fixture> {
   const fixture = new Fixture(new MemoryStore(), new MemoryStorage(), options)
@@ -211,4 +215,19 @@ test('another owner than the one expected is AccessDenied', async () => {
   await f.put('k', 'x', { ExpectedBucketOwner: 'owner-id' })
   const put = f.put('k', 'x', { ExpectedBucketOwner: '123456789012' })
   await expect(put).rejects.toMatchObject({ code: 'AccessDenied' })
+})
+
+test('a version tells its owner only where that is not the bucket’s, and is shown with its owner either way', async () => {
+  const f = new Fixture(new MemoryStore(), new MemoryStorage())
+  await f.bucket()
+  const other: Call = { ...CALL, requester: { id: 'other-id', displayName: 'Other' } }
+  const put = putObject(f.ctx)
+  await put({ Bucket: 'b', Key: 'own', Body: new BytesPayload(new Uint8Array(1)) }, CALL)
+  await put({ Bucket: 'b', Key: 'theirs', Body: new BytesPayload(new Uint8Array(1)) }, other)
+  expect((await readRow(f.ctx.metadata, 'b', 'object', 'own'))?.value).not.toHaveProperty('o')
+  const listed = await listObjects(f.ctx)({ Bucket: 'b' }, CALL)
+  expect(listed.Contents?.map(({ Owner }) => Owner)).toEqual([
+    { ID: OWNER[0], DisplayName: OWNER[1] },
+    { ID: 'other-id', DisplayName: 'Other' },
+  ])
 })

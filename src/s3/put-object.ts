@@ -16,7 +16,7 @@ import {
 } from './object-input.ts'
 import type { BucketRow, VersionRow } from './rows.ts'
 import { transact, type Tx } from './transact.ts'
-import { type Mutable, pushVersion, shownId, type VersionDraft } from './version.ts'
+import { type Mutable, own, pushVersion, shownId, type VersionDraft } from './version.ts'
 
 const EMPTY = new Uint8Array(0)
 
@@ -48,8 +48,8 @@ export function putObject(ctx: Context): Handler<'PutObject'> {
         s: written.size,
         e: md5 ? digest('md5') : opaqueEtag(ctx),
         k: [algorithm, digest(algorithm), 'FULL_OBJECT'],
-        o: owner,
       }
+      own(draft, owner, before)
       if (written.extents !== undefined) draft.c = { x: written.extents }
       if (headers !== undefined) draft.h = headers
       if (metadata !== undefined) draft.m = metadata

@@ -96,8 +96,8 @@ export type VersionRow = {
   /** Storage class, where not STANDARD. */
   readonly sc?: StorageClass
   readonly acl?: StoredAcl
-  /** Owner's id and display name. */
-  readonly o: readonly [id: string, displayName: string]
+  /** Owner's id and display name, where that is not the bucket's owner (`versionOwner` in version.ts). */
+  readonly o?: readonly [id: string, displayName: string]
   /** On a head only: `q` of an older version whose public id is 'null', if there is one. */
   readonly nq?: string
   /** On a head only: 1 where older versions exist. */

@@ -26,6 +26,32 @@ export type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 /** A version before it has its place in a chain. */
 export type VersionDraft = Omit<VersionRow, 'q' | 'v' | 'nq' | 'older'>
 
+/** Id and display name of who owns a version. */
+export function versionOwner(
+  version: VersionRow,
+  bucket: BucketRow,
+): readonly [id: string, displayName: string] {
+  return version.o ?? bucket.owner
+}
+
+/** The same as listings show it. */
+export function shownOwner(
+  version: VersionRow,
+  bucket: BucketRow,
+): { ID: string; DisplayName: string } {
+  const [ID, DisplayName] = versionOwner(version, bucket)
+  return { ID, DisplayName }
+}
+
+/** Notes whose the version will be: nothing for the bucket's owner, whose versions are most of them (a third of a small row). */
+export function own(
+  draft: Mutable<VersionDraft>,
+  owner: readonly [id: string, displayName: string],
+  bucket: BucketRow,
+): void {
+  if (owner[0] !== bucket.owner[0]) draft.o = owner
+}
+
 /** Where a version stands. */
 export interface Found {
   readonly table: 'object' | 'version'
