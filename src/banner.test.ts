@@ -8,6 +8,7 @@ const KEY = {
   secretAccessKey: 'the-secret',
   userId: 'u',
   displayName: 'root',
+  email: undefined,
 }
 const SERVER: Server = {
   url: 'http://127.0.0.1:9000',

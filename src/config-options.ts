@@ -74,6 +74,14 @@ export const OPTIONS: readonly Option[] = [
     help: 'how clients reach it, where a proxy stands before it',
   },
   {
+    key: 'compat',
+    env: 'SLUICE_COMPAT',
+    kind: 'text',
+    preset: 'legacy',
+    hint: 'legacy|aws-2026',
+    help: 'legacy: as self-hosters and suites expect S3; aws-2026: as AWS answers today',
+  },
+  {
     key: 'buckets',
     env: 'SLUICE_BUCKETS',
     kind: 'list',

@@ -18,6 +18,7 @@ interface Shape<Measure> {
   domains: string[]
   publicUrl?: string | undefined
   credentials: CredentialSettings[]
+  compat: Compat
   buckets: string[]
   metadata: {
     engine: 'memory' | 'jsonl' | 'sqlite' | 'postgres' | 'dynamodb'
@@ -49,12 +50,16 @@ interface Shape<Measure> {
   shutdownTimeout: Measure
 }
 
+/** What is answered where suites and old clients expect one thing, and AWS does another today. */
+export type Compat = 'legacy' | 'aws-2026'
+
 export interface CredentialSettings {
   accessKeyId: string
   secretAccessKey?: string | undefined
   secretAccessKeyFile?: string | undefined
   displayName: string
   userId?: string | undefined
+  email?: string | undefined
 }
 
 export interface SealKeySettings {
@@ -131,8 +136,13 @@ const CREDENTIAL = z
     /** Canonical user id; derived from the name where absent. */
     userId: z
       .string()
-      .regex(/^[A-Za-z0-9]{1,64}$/, 'a user id has 1 to 64 letters and digits')
+      .regex(
+        /^[A-Za-z0-9$_.-]{1,128}$/,
+        'a user id has 1 to 128 letters, digits, "$", "_", "." and "-"',
+      )
       .optional(),
+    /** By which grants of an access control list may name the user. */
+    email: z.email('an e-mail address is expected').max(254).optional(),
   })
   .refine(
     (key) => (key.secretAccessKey === undefined) !== (key.secretAccessKeyFile === undefined),
@@ -176,6 +186,7 @@ function build() {
       .url({ protocol: /^https?$/, error: 'an http:// or https:// URL is expected' })
       .optional(),
     credentials: z.array(CREDENTIAL).prefault([]),
+    compat: choice('compat', ['legacy', 'aws-2026']),
     buckets: z.array(BUCKET).prefault([]),
     metadata: z
       .strictObject({

@@ -17,6 +17,7 @@ import { s3Engine } from './config-s3.ts'
 import {
   checkCredential,
   checkSettings,
+  type Compat,
   type ConfigInput,
   type CredentialSettings,
   type Settings,
@@ -31,6 +32,8 @@ export interface Credential {
   /** Canonical user id: credentials that share it are one user. */
   readonly userId: string
   readonly displayName: string
+  /** By which grants may name the user. */
+  readonly email: string | undefined
 }
 
 export interface Limits {
@@ -58,6 +61,8 @@ export interface Config {
   readonly publicUrl: string | undefined
   /** Empty: the data folder's own credentials are used, and made at the first start. */
   readonly credentials: readonly Credential[]
+  /** Which expectations win where AWS of today differs from what suites and old clients know. */
+  readonly compat: Compat
   readonly buckets: readonly string[]
   readonly metadata: MetadataOptions
   readonly storage: StorageOptions
@@ -148,6 +153,7 @@ function resolveConfig(settings: Settings, raw: Raw): Config {
     domains: settings.domains.map((domain) => domain.toLowerCase()),
     publicUrl: settings.publicUrl,
     credentials,
+    compat: settings.compat,
     buckets: [...new Set(settings.buckets)],
     metadata: metadataOptions(settings, data, raw),
     storage: { ...storageEngine(settings, data, raw), ...(seal && { seal }) },
@@ -206,13 +212,15 @@ function storageEngine({ storage }: Settings, data: string, raw: Raw): StorageOp
 }
 
 function resolveCredential(credential: CredentialSettings, place: string): Credential {
-  const { accessKeyId, secretAccessKey, secretAccessKeyFile, displayName, userId } = credential
+  const { accessKeyId, secretAccessKey, secretAccessKeyFile, displayName, userId, email } =
+    credential
   return {
     accessKeyId,
     // The schema has made sure that one of the two is there.
     secretAccessKey: secretAccessKey ?? readSecret(secretAccessKeyFile!, place),
     displayName,
     userId: userId ?? userIdOf(displayName),
+    email,
   }
 }
 

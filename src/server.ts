@@ -161,7 +161,7 @@ function gateOptionsOf(config: Config, parts: GateParts): GateOptions {
   }
 }
 
-function s3OptionsOf({ region, limits, abandonedUploadsMs, etag }: Config): S3Options {
+function s3OptionsOf({ region, limits, abandonedUploadsMs, etag, compat }: Config): S3Options {
   return {
     region,
     inlineMaxBytes: limits.inlineMaxBytes,
@@ -169,6 +169,7 @@ function s3OptionsOf({ region, limits, abandonedUploadsMs, etag }: Config): S3Op
     partBytesMin: limits.minPartSizeBytes,
     abandonedUploadMs: abandonedUploadsMs,
     etag,
+    compat,
   }
 }
 
@@ -204,7 +205,10 @@ function credentialsOf(
   const { accessKeyId, secretAccessKey, file } = folder.rootCredentials()
   const displayName = 'root'
   const userId = userIdOf(displayName)
-  return { credentials: [{ accessKeyId, secretAccessKey, displayName, userId }], file }
+  return {
+    credentials: [{ accessKeyId, secretAccessKey, displayName, userId, email: undefined }],
+    file,
+  }
 }
 
 async function declareBuckets(api: S3Api, config: Config, owner: Credential): Promise<void> {

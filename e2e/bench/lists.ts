@@ -39,6 +39,7 @@ export async function fill(metadataPath: string, bucket: string, count: number):
     partBytesMin: 0,
     abandonedUploadMs: 0,
     etag: 'md5' as const,
+    compat: 'legacy' as const,
   }
   const { api } = openS3({
     metadata,

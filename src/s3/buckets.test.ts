@@ -82,9 +82,13 @@ test('who created a bucket may do so again: in us-east-1 with success and the AC
   expect(await outcome(create(there, 'mine'))).toBe('BucketAlreadyOwnedByYou')
 })
 
-const constrained = (region: string, constraint: string): Promise<string> =>
+const constrained = (
+  region: string,
+  constraint: string,
+  compat: S3Options['compat'] = 'aws-2026',
+): Promise<string> =>
   outcome(
-    create(fixture({ region }), 'bbb', {
+    create(fixture({ region, compat }), 'bbb', {
       CreateBucketConfiguration: { LocationConstraint: constraint as 'eu-west-1' },
     }),
   )
@@ -96,6 +100,14 @@ test('a location must be ours', async () => {
   expect(await constrained('eu-west-1', 'EU')).toBe('done')
   expect(await constrained('eu-west-1', 'us-east-1')).toBe('IllegalLocationConstraintException')
   expect(await constrained('garage', 'garage')).toBe('done')
+})
+
+test('in the old profile a bucket may name any region, and says that it is there', async () => {
+  expect(await constrained('us-east-1', 'nowhere', 'legacy')).toBe('InvalidLocationConstraint')
+  const s3 = fixture({ compat: 'legacy' })
+  await create(s3, 'abroad', { CreateBucketConfiguration: { LocationConstraint: 'eu-west-1' } })
+  const said = await getBucketLocation(s3.ctx)({ Bucket: 'abroad' }, CALL)
+  expect(said).toEqual({ LocationConstraint: 'eu-west-1' })
 })
 
 test('what cannot be done is refused: wrong names, object lock, nobody', async () => {

@@ -23,6 +23,8 @@ export interface S3Options {
    * are unique texts that no client mistakes for an MD5 (`…-0` suffix); a large PUT then costs half the CPU.
    */
   readonly etag: 'md5' | 'opaque'
+  /** Where suites and old clients expect one thing and AWS does another today: `legacy` the one, `aws-2026` the other. */
+  readonly compat: 'legacy' | 'aws-2026'
 }
 
 /** What every handler of `src/s3` works with. */

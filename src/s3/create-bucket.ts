@@ -27,8 +27,7 @@ export function createBucket(ctx: Context): Handler<'CreateBucket'> {
     if (requester === undefined) throw new S3Error('AccessDenied')
     checkBucketName(name)
     if (input.ObjectLockEnabledForBucket === true) throw new S3Error('NotImplemented')
-    const { region } = ctx.options
-    checkLocation(input.CreateBucketConfiguration?.LocationConstraint, region)
+    const region = placeOf(ctx, input.CreateBucketConfiguration?.LocationConstraint)
     const owner = [requester.id, requester.displayName] as const
     const acl = aclFromHeaders(input, owner, owner)
     const row: BucketRow = {
@@ -93,17 +92,19 @@ function answer(name: string): { Location: string } {
 }
 
 /**
- * Accepts our own region by its name or an alias, and no constraint at all: S3 wants one outside of
- * its first region, but whoever leaves it out means the place that they are talking to.
+ * The region that the bucket says it is in. Our own is accepted by its name or an alias, and no
+ * constraint at all: S3 wants one outside of its first region, but whoever leaves it out means the place
+ * that they are talking to. Before `compat: aws-2026` a bucket may call its place by any region's name.
  */
-function checkLocation(
+function placeOf(
+  { options: { region, compat } }: Context,
   constraint: NonNullable<Input<'CreateBucket'>['CreateBucketConfiguration']>['LocationConstraint'],
-  region: string,
-): void {
-  if (constraint === undefined) return
+): string {
+  if (constraint === undefined) return region
   const named: string = constraint
-  if (named === '' || named === region || ALIASES[named] === region) return
+  if (named === '' || named === region || ALIASES[named] === region) return region
   const isRegion = REGION.test(named) || Object.hasOwn(ALIASES, named)
+  if (compat === 'legacy' && isRegion) return named
   if (region === FIRST_REGION && !isRegion)
     throw new S3Error('InvalidLocationConstraint', { fields: { LocationConstraint: named } })
   throw new S3Error('IllegalLocationConstraintException', {

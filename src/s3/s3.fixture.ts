@@ -37,6 +37,7 @@ export const OPTIONS: S3Options = {
   partBytesMin: 0,
   abandonedUploadMs: 0,
   etag: 'md5',
+  compat: 'legacy',
 }
 
 /** Time that only tests move. */
