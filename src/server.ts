@@ -9,6 +9,7 @@ import { readFileSync } from 'node:fs'
 import { openMetadata } from '../metadata/open.ts'
 import { openStorage } from '../storage/open.ts'
 import { UNRESTRICTED } from './api/access.ts'
+import type { CorsLookup } from './api/cors.ts'
 import { S3Error } from './api/error.ts'
 import { CLOCK_SKEW_MAX_MS } from './api/limits.ts'
 import type { Requester, S3Api } from './api/operations.ts'
@@ -67,7 +68,7 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
   if (half !== undefined) throw new StartError(half)
   const storage = await openStorage(config.storage, metrics)
   closers.add(() => storage[Symbol.asyncDispose]())
-  const { api, sweep } = openS3({
+  const { api, cors, sweep } = openS3({
     metadata,
     storage,
     clock: SYSTEM_CLOCK,
@@ -93,7 +94,7 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
   let isClosing = false
   const ready = async (): Promise<Readonly<Record<string, string>>> =>
     isClosing ? { server: 'closing' } : readiness(metadata, storage)
-  const gate = openGate(gateOptionsOf(config, { api, credentials, metrics, log, ready }))
+  const gate = openGate(gateOptionsOf(config, { api, cors, credentials, metrics, log, ready }))
   closers.add(() => gate[Symbol.dispose]())
 
   const ports = new Ports(config, closers)
@@ -130,6 +131,7 @@ async function openPorts(
 
 interface GateParts {
   readonly api: S3Api
+  readonly cors: CorsLookup
   readonly credentials: readonly Credential[]
   readonly metrics: Metrics
   readonly log: Log
@@ -137,9 +139,10 @@ interface GateParts {
 }
 
 function gateOptionsOf(config: Config, parts: GateParts): GateOptions {
-  const { api, credentials, metrics, log, ready } = parts
+  const { api, cors, credentials, metrics, log, ready } = parts
   return {
     api,
+    cors,
     authenticator: createAuthenticator({
       credentials,
       region: config.signingRegion,

@@ -5,6 +5,7 @@ import { XML_BYTES_MAX } from '../api/limits.ts'
 import type { Call, OperationName, Requester } from '../api/operations.ts'
 import type { BodyScheme } from '../auth/authenticator.ts'
 import { anonymousBodyScheme } from '../auth/payload-hash.ts'
+import { corsHeaders, preflight } from './cors.ts'
 import { asS3Error, renderError } from './error-xml.ts'
 import { readHead, type RequestHead } from './head.ts'
 import { Hold } from './hold.ts'
@@ -22,6 +23,9 @@ const HELD: ReadonlySet<string> = new Set([
   'UploadPartCopy',
 ])
 
+/** As the log and the metrics call it: no operation of the model. */
+const PREFLIGHT = 'Preflight'
+
 type AnyHandler = (input: unknown, call: Call) => Promise<object>
 
 /** Also the `Call` that the handler sees. */
@@ -38,6 +42,8 @@ export class Exchange implements Call {
   #payload: RequestPayload | undefined
   #abort: AbortController | undefined
   #hold: Hold | undefined
+  /** What the answer bears for a page of another origin. */
+  #cors: readonly string[] | undefined
   #error: unknown
   #code: string | undefined
 
@@ -74,6 +80,10 @@ export class Exchange implements Call {
     const { method, url, rawHeaders } = this.#arrival
     const head = readHead(method, url, rawHeaders, domains)
     this.#head = head
+    if (method === 'OPTIONS') return this.#preflight(head)
+    const origin = head.header('origin')
+    if (origin !== undefined && head.bucket !== undefined)
+      this.#cors = await corsHeaders(this.#options.cors, head, head.bucket, origin)
     // Who asks is settled before what is asked: strangers learn nothing from a routing error.
     let lost: unknown
     try {
@@ -97,6 +107,11 @@ export class Exchange implements Call {
     const input = read instanceof Promise ? await read : read
     const answer = handler(input, this)
     return renderOutput(operation, await (HELD.has(operation) ? this.#held(answer) : answer))
+  }
+
+  #preflight(head: RequestHead): Promise<Rendered> {
+    this.#operation = PREFLIGHT
+    return preflight(this.#options.cors, head)
   }
 
   /** The typed input; a promise only where the body is a document, which has to be read first. */
@@ -176,7 +191,7 @@ export class Exchange implements Call {
   }
 
   #common(): string[] {
-    return [
+    const headers = [
       'x-amz-request-id',
       this.requestId,
       'x-amz-id-2',
@@ -184,6 +199,8 @@ export class Exchange implements Call {
       'server',
       'Sluice',
     ]
+    if (this.#cors !== undefined) headers.push(...this.#cors)
+    return headers
   }
 
   async #send(rendered: Rendered): Promise<void> {

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, Server as HttpServer, ServerResponse } from 'node:http'
 import type { Server as HttpsServer } from 'node:https'
 import { getRequestListener } from '@hono/node-server'
+import type { CorsLookup } from '../api/cors.ts'
 import { PUT_BYTES_MAX } from '../api/limits.ts'
 import type { S3Api } from '../api/operations.ts'
 import type { Authenticator } from '../auth/authenticator.ts'
@@ -28,6 +29,8 @@ export interface GateOptions {
   readonly domains?: readonly string[]
   /** Absent: whoever is known may do everything, anonymous requests nothing. */
   readonly authorize?: Authorize
+  /** Absent: no bucket lets pages of other origins in. */
+  readonly cors?: CorsLookup
   /** One PUT or part, in bytes. */
   readonly putBytesMax?: number
   /** Milliseconds without progress after which a body is given up. */
@@ -60,6 +63,7 @@ export function openGate(options: GateOptions): Gate {
     api: options.api,
     authenticator: options.authenticator,
     authorize: options.authorize ?? signedOnly,
+    cors: options.cors ?? (async () => undefined),
     domains: options.domains ?? [],
     region: options.region,
     putBytesMax: options.putBytesMax ?? PUT_BYTES_MAX,

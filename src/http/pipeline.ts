@@ -2,6 +2,7 @@
  * The one road of an S3 request: address, route, authenticate, authorize, parse (the body verified),
  * handle, render. Whatever goes wrong on it becomes one S3 error document and one entry for the log.
  */
+import type { CorsLookup } from '../api/cors.ts'
 import { S3Error } from '../api/error.ts'
 import type { Requester, S3Api } from '../api/operations.ts'
 import type { Authenticator } from '../auth/authenticator.ts'
@@ -22,6 +23,8 @@ export interface PipelineOptions {
   readonly api: S3Api
   readonly authenticator: Authenticator
   readonly authorize: Authorize
+  /** Asked where a request bears an Origin. */
+  readonly cors: CorsLookup
   /** Names under which buckets are hosts, in lower case. */
   readonly domains: readonly string[]
   /** Told with errors about buckets, so that clients find the region of their signature. */

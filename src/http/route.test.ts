@@ -144,7 +144,6 @@ test.each([
   ['POST', '/', 'MethodNotAllowed'],
   ['PATCH', '/b/k', 'MethodNotAllowed'],
   ['get', '/b/k', 'MethodNotAllowed'],
-  ['OPTIONS', '/b/k', 'NotImplemented'],
   ['POST', '/b', 'PreconditionFailed'],
   ['DELETE', '/b?versionId=v', 'InvalidRequest'],
   ['DELETE', '/b/?uploadId=v', 'InvalidRequest'],

@@ -151,8 +151,6 @@ function refuse(head: RequestHead, level: Level, subresource: string | undefined
     throw new S3Error('NotImplemented', {
       message: `The sub-resource ${subresource} is not implemented here.`,
     })
-  if (method === 'OPTIONS')
-    throw new S3Error('NotImplemented', { message: 'Cross-origin requests are not implemented.' })
   if (method === 'POST' && level === 'bucket' && subresource === undefined) refuseForm(head)
   throw new S3Error('MethodNotAllowed', {
     fields: {

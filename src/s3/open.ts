@@ -1,11 +1,13 @@
 /** The door of the S3 semantics: stores in, an S3 and its sweep out. */
 import type { MetadataStore } from '../../metadata/store.ts'
 import type { ObjectStorage } from '../../storage/store.ts'
+import type { CorsLookup } from '../api/cors.ts'
 import type { S3Api } from '../api/operations.ts'
 import type { Clock, Ids } from '../lib/ids.ts'
 import type { Meter } from '../lib/meter.ts'
 import { Buckets } from './bucket.ts'
 import { Configs } from './bucket-config.ts'
+import { corsRules } from './bucket-cors.ts'
 import type { BucketLease } from './bucket-lease.ts'
 import type { Context, S3Options } from './context.ts'
 import { Reading } from './reading.ts'
@@ -27,6 +29,8 @@ export interface S3Parts {
 
 export interface S3 {
   readonly api: S3Api
+  /** The rules by which buckets let web pages of other origins in. */
+  readonly cors: CorsLookup
   /** Not started yet. */
   readonly sweep: Sweep
 }
@@ -40,6 +44,7 @@ export function openS3(parts: S3Parts): S3 {
   const ctx: Context = { metadata, storage, clock, ids, options, buckets, configs, reading }
   return {
     api: createS3(ctx),
+    cors: corsRules(ctx),
     sweep: new Sweep(ctx, { ...SWEEP_DEFAULTS, ...sweep }, meter),
   }
 }

@@ -2,6 +2,7 @@
 import type { S3Api } from '../api/operations.ts'
 import { abortMultipartUpload } from './abort-upload.ts'
 import { getBucketAcl, putBucketAcl } from './bucket-acl.ts'
+import { deleteBucketCors, getBucketCors, putBucketCors } from './bucket-cors.ts'
 import { getBucketLocation, getBucketVersioning, headBucket } from './bucket-info.ts'
 import { completeMultipartUpload } from './complete-upload.ts'
 import type { Context } from './context.ts'
@@ -32,9 +33,11 @@ export function createS3(ctx: Context): S3Api {
     CreateBucket: createBucket(ctx),
     CreateMultipartUpload: createMultipartUpload(ctx),
     DeleteBucket: deleteBucket(ctx),
+    DeleteBucketCors: deleteBucketCors(ctx),
     DeleteObject: deleteObject(ctx),
     DeleteObjects: deleteObjects(ctx),
     GetBucketAcl: getBucketAcl(ctx),
+    GetBucketCors: getBucketCors(ctx),
     GetBucketLocation: getBucketLocation(ctx),
     GetBucketVersioning: getBucketVersioning(ctx),
     GetObject: getObject(ctx),
@@ -50,6 +53,7 @@ export function createS3(ctx: Context): S3Api {
     ListObjectVersions: listObjectVersions(ctx),
     ListParts: listParts(ctx),
     PutBucketAcl: putBucketAcl(ctx),
+    PutBucketCors: putBucketCors(ctx),
     PutObject: putObject(ctx),
     PutObjectAcl: putObjectAcl(ctx),
     UploadPart: uploadPart(ctx),
