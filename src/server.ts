@@ -150,6 +150,7 @@ function gateOptionsOf(config: Config, parts: GateParts): GateOptions {
       skewMaxMs: CLOCK_SKEW_MAX_MS,
     }),
     region: config.region,
+    behindTls: config.publicUrl?.startsWith('https:') === true,
     domains: config.domains,
     putBytesMax: config.limits.maxObjectSizeBytes,
     bodyTimeoutMs: config.limits.idleTimeoutMs,

@@ -42,6 +42,10 @@ const CODES = {
     400,
     'You did not provide the number of bytes specified by the Content-Length HTTP header',
   ],
+  IncorrectNumberOfFilesInPostRequest: [
+    400,
+    'POST requires exactly one file upload per request.',
+  ],
   InsufficientStorage: [
     507,
     'There is not enough space left to store what you sent. Nothing of it was stored; the same request succeeds once there is room.',
@@ -109,6 +113,10 @@ const CODES = {
   MalformedXML: [
     400,
     'The XML you provided was not well-formed or did not validate against our published schema',
+  ],
+  MaxPostPreDataLengthExceededError: [
+    400,
+    'Your POST request fields preceding the upload file were too large.',
   ],
   MaxMessageLengthExceeded: [400, 'Your request was too big.'],
   MetadataTooLarge: [400, 'Your metadata headers exceed the maximum allowed metadata size'],

@@ -28,3 +28,5 @@ export const CLOCK_SKEW_MAX_MS: number = 15 * 60 * 1000
 export const PRESIGNED_SECONDS_MAX: number = 7 * 24 * 3600
 /** Uploads under way of one key. */
 export const UPLOADS_PER_KEY_MAX = 1000
+/** All fields of an upload by form that come before its file, with their heads and boundaries. */
+export const FORM_FIELDS_BYTES_MAX: number = 20 * 1024

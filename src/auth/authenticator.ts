@@ -40,6 +40,21 @@ export interface Identity {
   readonly body: BodyScheme
 }
 
+/** An upload by form, as far as its signer and its policy go. */
+export interface SignedForm {
+  /** The bucket that the request is to. */
+  readonly bucket: string
+  /** Values of the fields before the file by their names in lower case, `${filename}` filled in. */
+  readonly fields: ReadonlyMap<string, string>
+}
+
+/** What the signer of a form lets it do. */
+export interface FormGrant {
+  readonly requester: Requester
+  /** Bytes of the file. */
+  readonly bounds: { readonly min: number; readonly max: number }
+}
+
 /**
  * Tells who sent a request. Resolves to undefined where the request is anonymous (it speaks no
  * scheme that is known here); throws `S3Error` (SignatureDoesNotMatch, RequestTimeTooSkewed,
@@ -48,4 +63,9 @@ export interface Identity {
  */
 export interface Authenticator {
   authenticate(request: SignedRequest): Identity | undefined
+  /**
+   * The same for an upload by form, which its policy must admit (AccessDenied, InvalidPolicyDocument);
+   * undefined where it bears neither policy nor signature.
+   */
+  authenticateForm(form: SignedForm): FormGrant | undefined
 }

@@ -34,7 +34,7 @@ export interface Scope {
 /** Scopes kept: one for each access key, day and region in use. */
 export const SCOPES_MAX = 4096
 
-interface Owner {
+export interface Owner {
   readonly secretAccessKey: string
   readonly requester: Requester
 }
@@ -63,6 +63,11 @@ export class Keyring {
       }
       this.#owners.set(accessKeyId, { secretAccessKey, requester: { id: userId, displayName } })
     }
+  }
+
+  /** Whose access key it is; undefined: nobody's here. */
+  owner(accessKeyId: string): Owner | undefined {
+    return this.#owners.get(accessKeyId)
   }
 
   /** Throws, in the scheme's words, where the credential is malformed or meant for somewhere else. */

@@ -2,6 +2,7 @@
 import type { Clock } from '../lib/ids.ts'
 import type { Authenticator } from './authenticator.ts'
 import { type Credential, Keyring } from './credentials.ts'
+import { authenticateForm } from './form.ts'
 import { authenticateByQuery, queryScheme, refuseVersion2 } from './presigned.ts'
 import { authorizationInvalid } from './refusal.ts'
 import { authenticateByHeader } from './sigv4.ts'
@@ -14,6 +15,8 @@ export interface AuthenticatorOptions {
   readonly clock: Clock
   /** How far a client's clock may be off, in milliseconds (S3: CLOCK_SKEW_MAX_MS). */
   readonly skewMaxMs: number
+  /** Signature Version 2 is taken too, for old clients. */
+  readonly allowsVersion2?: boolean
 }
 
 /** Throws `Error` where an access key is given twice or is not usable. */
@@ -32,6 +35,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
       }
       return authorization ? authenticateByHeader(request, authorization, trust) : undefined
     },
+    authenticateForm: (form) => authenticateForm(form, trust, options.allowsVersion2 === true),
   }
 }
 

@@ -141,7 +141,7 @@ describe('beside S3', () => {
     expect((await gate.ask('GET /health HTTP/1.1\r\nhost: h\r\n')).body).toContain('AccessDenied')
     using own = openGate({
       api: {},
-      authenticator: { authenticate: () => undefined },
+      authenticator: { authenticate: () => undefined, authenticateForm: () => undefined },
       control: options,
       controlOnMain: false,
       region: 'r',

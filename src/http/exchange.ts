@@ -12,8 +12,9 @@ import { Hold } from './hold.ts'
 import { bodyKind, checksumRequired, parseInput } from './parse.ts'
 import { createPayload, type RequestPayload } from './payload.ts'
 import type { PipelineOptions } from './pipeline.ts'
+import { readPost, renderPost } from './post-object.ts'
 import { renderOutput, type Rendered } from './render.ts'
-import { route } from './route.ts'
+import { POST_OBJECT, route } from './route.ts'
 import type { Arrival, Sink } from './sink.ts'
 
 /** S3 answers these with 200 at once where they take long, and tells how it went in the body. */
@@ -25,6 +26,8 @@ const HELD: ReadonlySet<string> = new Set([
 
 /** As the log and the metrics call it: no operation of the model. */
 const PREFLIGHT = 'Preflight'
+
+const UNSIGNED: BodyScheme = { kind: 'unsigned' }
 
 type AnyHandler = (input: unknown, call: Call) => Promise<object>
 
@@ -76,7 +79,7 @@ export class Exchange implements Call {
   }
 
   async #answer(): Promise<Rendered> {
-    const { api, authenticator, authorize, domains } = this.#options
+    const { authenticator, authorize, domains } = this.#options
     const { method, url, rawHeaders } = this.#arrival
     const head = readHead(method, url, rawHeaders, domains)
     this.#head = head
@@ -91,6 +94,7 @@ export class Exchange implements Call {
     } catch (error) {
       lost = error
     }
+    if (this.#operation === POST_OBJECT) return this.#post(head)
     const identity = authenticator.authenticate(head)
     this.requester = identity?.requester
     const operation = this.#operation
@@ -99,14 +103,41 @@ export class Exchange implements Call {
       throw lost
     }
     authorize(operation, this.requester, head)
-    const handler = api[operation as OperationName] as AnyHandler | undefined
-    if (handler === undefined) {
-      throw new S3Error('NotImplemented', { message: `${operation} is not implemented here.` })
-    }
+    const handler = this.#handler(operation)
     const read = this.#input(operation, head, identity?.body)
     const input = read instanceof Promise ? await read : read
     const answer = handler(input, this)
     return renderOutput(operation, await (HELD.has(operation) ? this.#held(answer) : answer))
+  }
+
+  #handler(operation: string): AnyHandler {
+    const handler = this.#options.api[operation as OperationName] as AnyHandler | undefined
+    if (handler !== undefined) return handler
+    throw new S3Error('NotImplemented', { message: `${operation} is not implemented here.` })
+  }
+
+  /** A form with a file is the PutObject that it stands for. */
+  async #post(head: RequestHead): Promise<Rendered> {
+    const { authenticator, authorize, putBytesMax, intake } = this.#options
+    const post = await readPost(head, this.#arrival.source, authenticator)
+    this.#head = post.head
+    this.requester = post.requester
+    authorize('PutObject', this.requester, post.head)
+    const payload = createPayload(post.head, UNSIGNED, post.file, {
+      sizeMax: Math.min(post.sizeMax, putBytesMax),
+      tooLarge: 'EntityTooLarge',
+      ownChecksum: true,
+      intake,
+    })
+    this.#payload = payload
+    const input = parseInput('PutObject', post.head, payload)
+    const output = await this.#handler('PutObject')(input, this)
+    const origin = `${this.#isSecure ? 'https' : 'http'}://${head.header('host') ?? ''}`
+    return renderPost(post.answer, renderOutput('PutObject', output), head.path, origin)
+  }
+
+  get #isSecure(): boolean {
+    return this.#arrival.isSecure || this.#options.behindTls
   }
 
   #preflight(head: RequestHead): Promise<Rendered> {

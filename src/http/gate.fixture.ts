@@ -24,6 +24,12 @@ export const fakeAuthenticator: Authenticator = {
     if (authorization !== 'Fake alice') throw new S3Error('SignatureDoesNotMatch')
     return { requester: ALICE, accessKeyId: 'AK', body: schemeOf(request) }
   },
+  authenticateForm({ fields }) {
+    const signature = fields.get('signature')
+    if (signature === undefined) return undefined
+    if (signature !== 'Fake alice') throw new S3Error('SignatureDoesNotMatch')
+    return { requester: ALICE, bounds: { min: 2, max: 100_000 } }
+  },
 }
 
 function schemeOf(request: SignedRequest): BodyScheme {
@@ -62,6 +68,7 @@ export async function startGate(api: S3Api, options: Partial<GateOptions> = {}):
         seen.requests++
         return fakeAuthenticator.authenticate(request)
       },
+      authenticateForm: (form) => fakeAuthenticator.authenticateForm(form),
     },
     control: {
       ready: async () => ({ metadata: 'ok' }),

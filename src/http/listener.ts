@@ -138,6 +138,10 @@ class IncomingArrival implements Arrival {
     return this.#request.rawHeaders
   }
 
+  get isSecure(): boolean {
+    return 'encrypted' in this.#request.socket
+  }
+
   get remoteAddress(): string {
     return this.#request.socket.remoteAddress ?? ''
   }

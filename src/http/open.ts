@@ -31,6 +31,8 @@ export interface GateOptions {
   readonly authorize?: Authorize
   /** Absent: no bucket lets pages of other origins in. */
   readonly cors?: CorsLookup
+  /** What stands before us speaks TLS with the clients. */
+  readonly behindTls?: boolean
   /** One PUT or part, in bytes. */
   readonly putBytesMax?: number
   /** Milliseconds without progress after which a body is given up. */
@@ -66,6 +68,7 @@ export function openGate(options: GateOptions): Gate {
     cors: options.cors ?? (async () => undefined),
     domains: options.domains ?? [],
     region: options.region,
+    behindTls: options.behindTls ?? false,
     putBytesMax: options.putBytesMax ?? PUT_BYTES_MAX,
     holdAfterMs: options.holdAfterMs ?? HOLD_AFTER_MS,
     hostId,

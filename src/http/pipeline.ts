@@ -29,6 +29,8 @@ export interface PipelineOptions {
   readonly domains: readonly string[]
   /** Told with errors about buckets, so that clients find the region of their signature. */
   readonly region: string
+  /** What stands before us speaks TLS with the clients. */
+  readonly behindTls: boolean
   /** One PUT or one part, in bytes. */
   readonly putBytesMax: number
   /** Requests answered later than this begin with white space (those S3 does it for); milliseconds. */

@@ -168,10 +168,16 @@ test.each([
   expect(answer(method, target)).toBe(wanted)
 })
 
-test('a form is told that it comes too early, and what is allowed instead is said', () => {
-  expect(answer('POST', '/b', { 'Content-Type': 'multipart/form-data; boundary=x' })).toBe(
-    'NotImplemented',
-  )
+test('a form to a bucket is an upload, and to nothing else', () => {
+  const form = { 'Content-Type': 'Multipart/Form-Data; boundary=x' }
+  expect(answer('POST', '/b', form)).toBe('PostObject')
+  expect(answer('POST', '/b/', form)).toBe('PostObject')
+  expect(answer('POST', '/b/k', form)).toBe('MethodNotAllowed')
+  expect(answer('POST', '/b?acl', form)).toBe('MethodNotAllowed')
+  expect(answer('PUT', '/b', form)).toBe('CreateBucket')
+})
+
+test('what is allowed instead is said', () => {
   expect(() => ask('PATCH', '/b/k')).toThrow(
     expect.objectContaining({ headers: { allow: 'GET, HEAD, PUT, DELETE' } }) as Error,
   )

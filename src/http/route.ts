@@ -10,6 +10,9 @@ import { MODEL } from '../api/model.gen.ts'
 import { readShape, type Level, type OperationModel } from '../api/model.ts'
 import type { RequestHead } from './head.ts'
 
+/** A browser's upload by form: no operation of the model, and a PutObject once it is read. */
+export const POST_OBJECT = 'PostObject'
+
 /** An operation among others of the same method, level and sub-resource. */
 interface Candidate {
   readonly name: string
@@ -101,7 +104,10 @@ export function route(head: RequestHead): string {
   }
   const group = plain[level].get(head.method)
   const name = group && choose(group, head)
-  if (name === undefined) return wordOf(head) ?? refuse(head, level, undefined)
+  if (name === undefined) {
+    if (level === 'bucket' && isForm(head)) return POST_OBJECT
+    return wordOf(head) ?? refuse(head, level, undefined)
+  }
   if (level === 'bucket') refuseKeyless(head)
   return name
 }
@@ -151,7 +157,10 @@ function refuse(head: RequestHead, level: Level, subresource: string | undefined
     throw new S3Error('NotImplemented', {
       message: `The sub-resource ${subresource} is not implemented here.`,
     })
-  if (method === 'POST' && level === 'bucket' && subresource === undefined) refuseForm(head)
+  if (method === 'POST' && level === 'bucket' && subresource === undefined)
+    throw new S3Error('PreconditionFailed', {
+      fields: { Condition: 'Bucket POST must be of the enclosure-type multipart/form-data' },
+    })
   throw new S3Error('MethodNotAllowed', {
     fields: {
       Method: method,
@@ -162,12 +171,9 @@ function refuse(head: RequestHead, level: Level, subresource: string | undefined
 }
 
 /** A browser's upload is a form; any other POST to a bucket is a mistake that S3 has words for. */
-function refuseForm(head: RequestHead): never {
-  if (head.header('content-type')?.toLowerCase().startsWith('multipart/form-data'))
-    throw new S3Error('NotImplemented', { message: 'Uploads by form are not implemented.' })
-  throw new S3Error('PreconditionFailed', {
-    fields: { Condition: 'Bucket POST must be of the enclosure-type multipart/form-data' },
-  })
+function isForm(head: RequestHead): boolean {
+  const type = head.method === 'POST' ? head.header('content-type') : undefined
+  return type?.toLowerCase().startsWith('multipart/form-data') === true
 }
 
 function allowed(level: Level, subresource: string): string[] {

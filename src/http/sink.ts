@@ -13,6 +13,8 @@ export interface Arrival {
   /** [name, value, name, value, ...], latin1. */
   readonly rawHeaders: readonly string[]
   readonly source: Source
+  /** The client speaks TLS with us. */
+  readonly isSecure: boolean
   /** The client's address, as the socket tells it. */
   readonly remoteAddress: string
 }
