@@ -42,10 +42,7 @@ const CODES = {
     400,
     'You did not provide the number of bytes specified by the Content-Length HTTP header',
   ],
-  IncorrectNumberOfFilesInPostRequest: [
-    400,
-    'POST requires exactly one file upload per request.',
-  ],
+  IncorrectNumberOfFilesInPostRequest: [400, 'POST requires exactly one file upload per request.'],
   InsufficientStorage: [
     507,
     'There is not enough space left to store what you sent. Nothing of it was stored; the same request succeeds once there is room.',

@@ -1,4 +1,4 @@
-/** HeadBucket, GetBucketLocation, GetBucketVersioning: what a bucket's row says. */
+/** HeadBucket, GetBucketLocation: what a bucket's row says. */
 import type { GetBucketLocationOutput } from '@aws-sdk/client-s3'
 import type { Handler } from '../api/operations.ts'
 import type { Context } from './context.ts'
@@ -21,12 +21,5 @@ export function getBucketLocation(ctx: Context): Handler<'GetBucketLocation'> {
     // The model lists the regions of today; ours may be any text.
     const LocationConstraint = region as NonNullable<GetBucketLocationOutput['LocationConstraint']>
     return { LocationConstraint }
-  }
-}
-
-export function getBucketVersioning(ctx: Context): Handler<'GetBucketVersioning'> {
-  return async (input) => {
-    const { versioning } = await openBucket(ctx, input)
-    return versioning === undefined ? {} : { Status: versioning }
   }
 }

@@ -3,7 +3,8 @@ import { MemoryStore } from '../../metadata/memory.ts'
 import { MemoryStorage } from '../../storage/memory.ts'
 import type { Call, Input, Output } from '../api/operations.ts'
 import { getBucketAcl } from './bucket-acl.ts'
-import { getBucketLocation, getBucketVersioning, headBucket } from './bucket-info.ts'
+import { getBucketLocation, headBucket } from './bucket-info.ts'
+import { getBucketVersioning } from './bucket-versioning.ts'
 import type { S3Options } from './context.ts'
 import { createBucket } from './create-bucket.ts'
 import { createMultipartUpload } from './create-upload.ts'
@@ -110,12 +111,9 @@ test('in the old profile a bucket may name any region, and says that it is there
   expect(said).toEqual({ LocationConstraint: 'eu-west-1' })
 })
 
-test('what cannot be done is refused: wrong names, object lock, nobody', async () => {
+test('what cannot be done is refused: wrong names, nobody', async () => {
   const s3 = fixture()
   expect(await outcome(create(s3, 'No'))).toBe('InvalidBucketName')
-  expect(await outcome(create(s3, 'bbb', { ObjectLockEnabledForBucket: true }))).toBe(
-    'NotImplemented',
-  )
   expect(await outcome(create(s3, 'bbb', {}, { ...CALL, requester: undefined }))).toBe(
     'AccessDenied',
   )

@@ -14,6 +14,7 @@ import { addChecksum } from './checksum.ts'
 import { checkWrite } from './condition.ts'
 import { discardWritten } from './content.ts'
 import type { Context } from './context.ts'
+import { withLock } from './lock.ts'
 import { layOut, type Manifest } from './manifest.ts'
 import { type Address, objectAddress, refuseUnsupported } from './object-input.ts'
 import { type AskedPart, askedParts, assemble, type ObjectOfParts } from './object-of-parts.ts'
@@ -26,6 +27,7 @@ import {
   partSort,
   partsOf,
   scanRows,
+  type StoredLock,
   type Upload,
 } from './rows.ts'
 import { sealUpload, type SealedUpload, sealedTx } from './seal.ts'
@@ -143,7 +145,11 @@ function commit(
     const head = await tx.get('object', key)
     checkWrite(input, key, head?.value)
     const t = ctx.clock.now()
-    const made = versionOf(bucketRow, upload, object, manifest, t)
+    const made = withLock(
+      versionOf(bucketRow, upload, object, manifest, t),
+      bucketRow,
+      lockAsked(upload),
+    )
     const version = await pushVersion(ctx, tx, bucketRow, key, head, made)
     for (const { sort, parts } of pages) tx.put('page', sort, { p: parts })
     removeParts(ctx, tx, uploadId, object, there)
@@ -174,7 +180,13 @@ function versionOf(
   if (upload.m !== undefined) draft.m = upload.m
   if (upload.sc !== undefined) draft.sc = upload.sc
   if (upload.acl !== undefined) draft.acl = upload.acl
+  if (upload.tg !== undefined) draft.tg = upload.tg
   return draft
+}
+
+function lockAsked({ r, lh }: Upload): StoredLock | undefined {
+  if (r === undefined && lh === undefined) return undefined
+  return { ...(r !== undefined && { r }), ...(lh !== undefined && { lh }) }
 }
 
 /** Takes the parts' rows away, now or by the sweep; extents live on in the object, but for those of unused parts. */

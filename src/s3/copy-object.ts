@@ -20,7 +20,9 @@ import {
   type FoundSource,
   parseCopySource,
 } from './copy-source.ts'
+import { demand } from './demand.ts'
 import { storedHeaders, storedMetadata } from './headers.ts'
+import { askedLock, withLock } from './lock.ts'
 import {
   type Address,
   checkExpectedOwner,
@@ -29,8 +31,17 @@ import {
   refuseUnsupported,
   storedClass,
 } from './object-input.ts'
-import type { BucketRow, Content, StoredChecksum, StoredHeaders, VersionRow } from './rows.ts'
+import type {
+  BucketRow,
+  Content,
+  StoredChecksum,
+  StoredHeaders,
+  StoredLock,
+  StoredTag,
+  VersionRow,
+} from './rows.ts'
 import { borrow, type Borrowed, checkStillBorrowed, giveBack } from './share.ts'
+import { tagsFromHeader } from './tags.ts'
 import { Contended, transact, type Tx } from './transact.ts'
 import { type Mutable, own, pushVersion, shownId, type VersionDraft } from './version.ts'
 
@@ -76,17 +87,48 @@ async function copy(
     source.table === 'object' && address.bucket === target.bucket && address.key === target.key
   if (isSelf) checkChanges(input, from)
   const draft = draftOf(input, call, bucket, from)
+  const tags = await tagsOf(input, call, target, address, from)
+  if (tags !== undefined) draft.tg = tags
+  const lock = await askedLock(input, call, bucket, target, ctx.clock.now())
+  const asked: AskedCopy = { input, target, draft, lock }
   await setChecksum(ctx, draft, source, input.ChecksumAlgorithm, call)
 
   // Where the source itself is what the copy replaces, its content simply stays.
   const stays = isSelf && bucket.versioning !== 'Enabled' && from.v === 'null'
-  if (stays) return replaceSelf(ctx, input, target, source, draft)
+  if (stays) return replaceSelf(ctx, asked, source)
   if ((from.c?.g?.length ?? 0) > SHARED_PAGES_MAX) {
-    return copyBytes(ctx, input, call, target, source, draft)
+    return copyBytes(ctx, asked, call, source)
   }
   const borrowed = from.c === undefined ? undefined : await borrow(ctx, source)
   if (from.c !== undefined && borrowed === undefined) return undefined
-  return commitCopy(ctx, input, target, source, draft, borrowed)
+  return commitCopy(ctx, asked, source, borrowed)
+}
+
+/** What the copy is to be, and where. */
+interface AskedCopy {
+  readonly input: CopyInput
+  readonly target: Address
+  readonly draft: Mutable<VersionDraft>
+  readonly lock: StoredLock | undefined
+}
+
+/** The tags of the copy: those of the source, or those of the request. Rejects with AccessDenied for who may not read, or give, them. */
+async function tagsOf(
+  input: CopyInput,
+  call: Call,
+  target: Address,
+  { bucket, key, versionId }: CopySource,
+  from: VersionRow,
+): Promise<readonly StoredTag[] | undefined> {
+  const replaces = input.TaggingDirective === 'REPLACE'
+  const tags = replaces ? tagsFromHeader(input.Tagging) : from.tg
+  if (tags === undefined) return undefined
+  if (!replaces) {
+    if (versionId === undefined) await demand(call, 's3:GetObjectTagging', { bucket, key })
+    else await demand(call, 's3:GetObjectVersionTagging', { bucket, key, versionId })
+  }
+  await demand(call, 's3:PutObjectTagging', target)
+  return tags
 }
 
 /** Rejects a copy of an object onto itself that would change nothing, as S3 does. */
@@ -156,10 +198,8 @@ async function setChecksum(
 
 async function replaceSelf(
   ctx: Context,
-  input: CopyInput,
-  { bucket, key }: Address,
+  { input, target: { bucket, key }, draft, lock }: AskedCopy,
   source: FoundSource,
-  draft: Mutable<VersionDraft>,
 ): Promise<Output<'CopyObject'> | undefined> {
   let bucketRow = source.bucketRow
   const version = await transact(ctx.metadata, bucket, async (tx: Tx) => {
@@ -170,7 +210,8 @@ async function replaceSelf(
     draft.t = ctx.clock.now()
     const { c } = head.value
     if (c !== undefined) draft.c = withoutPartChecksums(c, draft.k, head.value.k)
-    return pushVersion(ctx, tx, bucketRow, key, head, draft, head.bytes, head.value.q)
+    const locked = withLock(draft, bucketRow, lock)
+    return pushVersion(ctx, tx, bucketRow, key, head, locked, head.bytes, head.value.q)
   })
   return version === undefined ? undefined : answer(source, bucketRow, version)
 }
@@ -178,19 +219,17 @@ async function replaceSelf(
 /** Writes the source's bytes anew, as one blob: its manifest is more than one commit takes. */
 async function copyBytes(
   ctx: Context,
-  input: CopyInput,
+  asked: AskedCopy,
   call: Call,
-  target: Address,
   source: FoundSource,
-  draft: Mutable<VersionDraft>,
 ): Promise<Output<'CopyObject'>> {
   const { c, s: size } = source.row.value
   const whole = { start: 0, end: size }
   const body = await readContent(ctx, source.bucket, c, source.row.bytes, whole, call)
   const written = await writeContent(ctx, body, call, size)
   try {
-    if (written.extents !== undefined) draft.c = { x: written.extents }
-    return await commitCopy(ctx, input, target, source, draft, undefined, written.bytes)
+    if (written.extents !== undefined) asked.draft.c = { x: written.extents }
+    return await commitCopy(ctx, asked, source, undefined, written.bytes)
   } catch (error) {
     await discardWritten(ctx, written, error)
     throw error
@@ -199,10 +238,8 @@ async function copyBytes(
 
 async function commitCopy(
   ctx: Context,
-  input: CopyInput,
-  { bucket, key }: Address,
+  { input, target: { bucket, key }, draft, lock }: AskedCopy,
   source: FoundSource,
-  draft: Mutable<VersionDraft>,
   borrowed: Borrowed | undefined,
   bytes: Uint8Array | undefined = source.row.bytes,
 ): Promise<Output<'CopyObject'>> {
@@ -221,7 +258,7 @@ async function commitCopy(
             : partsContent(ctx, tx, borrowed.parts)
         draft.c = withoutPartChecksums(c, draft.k, source.row.value.k)
       }
-      return pushVersion(ctx, tx, bucketRow, key, head, draft, bytes)
+      return pushVersion(ctx, tx, bucketRow, key, head, withLock(draft, bucketRow, lock), bytes)
     })
     return answer(source, bucketRow, version)
   } catch (error) {

@@ -13,7 +13,8 @@ import { finishDeletion } from './bucket-deletion.ts'
 import { checkBucketName } from './bucket-name.ts'
 import type { Context } from './context.ts'
 import { enter, leaveTrace } from './root.ts'
-import { type BucketRow, readRow, writeRow } from './rows.ts'
+import { type BucketRow, readRow, type StoredTag, writeRow } from './rows.ts'
+import { storedTags } from './tags.ts'
 import { transact } from './transact.ts'
 
 /** The region whose endpoint takes no location constraint, and answers a repeated CreateBucket with success. */
@@ -26,8 +27,8 @@ export function createBucket(ctx: Context): Handler<'CreateBucket'> {
     const name = input.Bucket ?? ''
     if (requester === undefined) throw new S3Error('AccessDenied')
     checkBucketName(name)
-    if (input.ObjectLockEnabledForBucket === true) throw new S3Error('NotImplemented')
     const region = placeOf(ctx, input.CreateBucketConfiguration?.LocationConstraint)
+    const tags = storedTags(input.CreateBucketConfiguration?.Tags ?? [], 'new bucket')
     const owner = [requester.id, requester.displayName] as const
     const acl = aclFromHeaders(input, owner, owner)
     const row: BucketRow = {
@@ -35,6 +36,7 @@ export function createBucket(ctx: Context): Handler<'CreateBucket'> {
       owner,
       region,
       ...(acl !== undefined && { acl }),
+      ...(input.ObjectLockEnabledForBucket === true && { versioning: 'Enabled', lock: {} }),
     }
     for (;;) {
       const standing = await readRow(ctx.metadata, name, 'bucket', '')
@@ -42,7 +44,7 @@ export function createBucket(ctx: Context): Handler<'CreateBucket'> {
         await finishDeletion(ctx, name, standing.value.t)
       } else if (standing !== undefined) {
         return again(ctx, name, standing, row)
-      } else if (await put(ctx, name, row)) {
+      } else if (await put(ctx, name, row, tags)) {
         return answer(name)
       }
     }
@@ -50,12 +52,23 @@ export function createBucket(ctx: Context): Handler<'CreateBucket'> {
 }
 
 /** Puts the bucket where none is; false where another was first. */
-async function put(ctx: Context, name: string, row: BucketRow): Promise<boolean> {
+async function put(
+  ctx: Context,
+  name: string,
+  row: BucketRow,
+  tags: readonly StoredTag[],
+): Promise<boolean> {
   await leaveTrace(ctx, name)
   const isFirst = await ctx.metadata.commit({
     partition: name,
     expects: [{ table: 'bucket', sort: '', rev: 0 }],
-    writes: [writeRow('bucket', '', row)],
+    writes:
+      tags.length === 0
+        ? [writeRow('bucket', '', row)]
+        : [
+            writeRow('bucket', '', { ...row, config: { tagging: ctx.ids.next() } }),
+            writeRow('config', 'tagging', { t: row.t, document: tags }),
+          ],
   })
   ctx.buckets.forget(name)
   if (isFirst) await enter(ctx, name)

@@ -6,7 +6,9 @@ import type { Handler, Input, Output } from '../api/operations.ts'
 import { aclFromHeaders } from './acl.ts'
 import { algorithmNamed, uploadChecksumType } from './checksum.ts'
 import type { Context } from './context.ts'
+import { demand } from './demand.ts'
 import { storedHeaders, storedMetadata } from './headers.ts'
+import { askedLock } from './lock.ts'
 import {
   checkExpectedOwner,
   objectAddress,
@@ -15,6 +17,7 @@ import {
   storedClass,
 } from './object-input.ts'
 import type { Upload } from './rows.ts'
+import { tagsFromHeader } from './tags.ts'
 import { transact } from './transact.ts'
 import { putUploads, withUpload } from './upload-row.ts'
 import type { Mutable } from './version.ts'
@@ -27,6 +30,10 @@ export function createMultipartUpload(ctx: Context): Handler<'CreateMultipartUpl
     const headers = storedHeaders(input)
     const metadata = storedMetadata(input.Metadata)
     const sc = storedClass(input.StorageClass)
+    const tags = tagsFromHeader(input.Tagging)
+    if (tags !== undefined) await demand(call, 's3:PutObjectTagging', { bucket, key })
+    const { value: before } = await ctx.buckets.read(bucket)
+    const lock = await askedLock(input, call, before, { bucket, key }, ctx.clock.now())
     const uploadId = ctx.ids.next()
     await transact(ctx.metadata, bucket, async (tx) => {
       const bucketRow = await ctx.buckets.inBucket(tx, bucket)
@@ -43,7 +50,9 @@ export function createMultipartUpload(ctx: Context): Handler<'CreateMultipartUpl
       if (metadata !== undefined) upload.m = metadata
       if (sc !== undefined) upload.sc = sc
       if (acl !== undefined) upload.acl = acl
+      if (tags !== undefined) upload.tg = tags
       if (checksum !== undefined) upload.k = checksum
+      if (lock !== undefined) Object.assign(upload, lock)
       putUploads(ctx, tx, key, withUpload(row, uploadId, upload))
     })
     const output: Output<'CreateMultipartUpload'> = { Bucket: bucket, Key: key, UploadId: uploadId }

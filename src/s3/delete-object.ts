@@ -5,6 +5,7 @@
 import type { Handler, Output } from '../api/operations.ts'
 import { checkDelete, type DeleteConditions } from './condition.ts'
 import type { Context } from './context.ts'
+import { bypassAsked } from './lock.ts'
 import { type Address, checkExpectedOwner, objectAddress, ownerOf } from './object-input.ts'
 import type { Call } from '../api/operations.ts'
 import { transact, type Tx } from './transact.ts'
@@ -33,7 +34,8 @@ export function deleteObject(ctx: Context): Handler<'DeleteObject'> {
     const address = objectAddress(input)
     const { value: bucket } = await ctx.buckets.read(address.bucket)
     checkExpectedOwner(input.ExpectedBucketOwner, bucket)
-    const done = await deleteOne(ctx, call, address, input.VersionId, input)
+    const bypass = await bypassAsked(input.BypassGovernanceRetention, call, bucket, address)
+    const done = await deleteOne(ctx, call, address, input.VersionId, input, bypass)
     const output: Output<'DeleteObject'> = {}
     if (done.deleteMarker === true) output.DeleteMarker = true
     if (done.versionId !== undefined) output.VersionId = done.versionId
@@ -41,19 +43,23 @@ export function deleteObject(ctx: Context): Handler<'DeleteObject'> {
   }
 }
 
-/** One deletion, one commit. Rejects with NoSuchBucket, PreconditionFailed, and InvalidArgument for what is no version id. */
+/**
+ * One deletion, one commit. `bypass`: of a version under governance too. Rejects with NoSuchBucket,
+ * PreconditionFailed, AccessDenied for what is locked, and InvalidArgument for what is no version id.
+ */
 export async function deleteOne(
   ctx: Context,
   call: Call,
   address: Address,
   versionId: string | undefined,
   conditions: DeleteConditions,
+  bypass: boolean,
 ): Promise<Deletion> {
   if (versionId !== undefined) checkVersionId(versionId)
   return transact(ctx.metadata, address.bucket, (tx) =>
     versionId === undefined
       ? deleteNewest(ctx, tx, call, address, conditions)
-      : deleteVersion(ctx, tx, address, versionId, conditions),
+      : deleteVersion(ctx, tx, address, versionId, conditions, bypass),
   )
 }
 
@@ -84,12 +90,13 @@ async function deleteVersion(
   { bucket, key }: Address,
   versionId: string,
   conditions: DeleteConditions,
+  bypass: boolean,
 ): Promise<Deletion> {
   const bucketRow = await ctx.buckets.inBucket(tx, bucket)
   const head = await tx.get('object', key)
   const found = await findInChain(tx, key, head, versionId)
   checkDelete(conditions, found?.row.value)
-  if (found !== undefined) await removeVersion(ctx, tx, key, head!, found)
+  if (found !== undefined) await removeVersion(ctx, tx, key, head!, found, bypass)
   if (found?.row.value.d === 1) return { deleteMarker: true, versionId }
   return bucketRow.versioning === undefined ? {} : { versionId }
 }

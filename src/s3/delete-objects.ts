@@ -6,7 +6,8 @@ import type { Call, Handler, Input } from '../api/operations.ts'
 import { StoreFull, StoreUnavailable } from '../lib/store-error.ts'
 import type { Context } from './context.ts'
 import { deleteOne } from './delete-object.ts'
-import { checkExpectedOwner, checkKey } from './object-input.ts'
+import { bypassAsked } from './lock.ts'
+import { type Address, checkExpectedOwner, checkKey } from './object-input.ts'
 
 type Item = NonNullable<NonNullable<Input<'DeleteObjects'>['Delete']>['Objects']>[number]
 
@@ -20,13 +21,18 @@ export function deleteObjects(ctx: Context): Handler<'DeleteObjects'> {
     const bucket = input.Bucket ?? ''
     const { value } = await ctx.buckets.read(bucket)
     checkExpectedOwner(input.ExpectedBucketOwner, value)
-    const results = await Promise.all(startAll(ctx, call, bucket, items))
+    const bypasses = (address: Address): Promise<boolean> =>
+      bypassAsked(input.BypassGovernanceRetention, call, value, address)
+    const results = await Promise.all(startAll(ctx, call, bucket, items, bypasses))
     const quiet = input.Delete?.Quiet === true
     const Deleted = quiet ? [] : results.flatMap((result) => result.deleted ?? [])
     const Errors = results.flatMap((result) => result.error ?? [])
     return { Deleted, Errors }
   }
 }
+
+/** Whether governance is bypassed for that key; rejects for who may not. */
+type Bypasses = (address: Address) => Promise<boolean>
 
 interface Result {
   readonly deleted?: DeletedObject
@@ -39,27 +45,37 @@ function startAll(
   call: Call,
   bucket: string,
   items: readonly Item[],
+  bypasses: Bypasses,
 ): readonly Promise<Result>[] {
   const lanes: Promise<unknown>[] = Array.from({ length: AT_ONCE }, () => Promise.resolve())
   return items.map((item, index) => {
     const lane = index % AT_ONCE
-    const result = lanes[lane]!.then(() => deleteItem(ctx, call, bucket, item))
+    const result = lanes[lane]!.then(() => deleteItem(ctx, call, bucket, item, bypasses))
     lanes[lane] = result
     return result
   })
 }
 
-async function deleteItem(ctx: Context, call: Call, bucket: string, item: Item): Promise<Result> {
+async function deleteItem(
+  ctx: Context,
+  call: Call,
+  bucket: string,
+  item: Item,
+  bypasses: Bypasses,
+): Promise<Result> {
   const { Key: key, VersionId: versionId } = item
   if (key === undefined) throw new S3Error('MalformedXML')
   const named = versionId === undefined ? { Key: key } : { Key: key, VersionId: versionId }
   try {
     checkKey(key)
-    const done = await deleteOne(ctx, call, { bucket, key }, versionId, {
+    const conditions = {
       IfMatch: item.ETag,
       IfMatchLastModifiedTime: item.LastModifiedTime,
       IfMatchSize: item.Size,
-    })
+    }
+    const address = { bucket, key }
+    const bypass = await bypasses(address)
+    const done = await deleteOne(ctx, call, address, versionId, conditions, bypass)
     const deleted: DeletedObject = named
     if (done.deleteMarker === true) {
       deleted.DeleteMarker = true

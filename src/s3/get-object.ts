@@ -13,7 +13,7 @@ import { PageMissing, readContent } from './content.ts'
 import type { Context } from './context.ts'
 import { Contended } from './transact.ts'
 import { checkExpectedOwner, objectAddress, refuseUnsupported } from './object-input.ts'
-import { planRead, readVersion, showObject } from './object-read.ts'
+import { planRead, readVersion, showGuarded, showObject } from './object-read.ts'
 import { lookRow, readRow } from './rows.ts'
 
 /** Times that a version may vanish between its row and its bytes before the reader is sent away. */
@@ -68,6 +68,8 @@ async function read(
     const plan = planned instanceof Promise ? await planned : planned
     const output: Output<'GetObject'> = {}
     showObject(output, bucket, version, plan, input)
+    const guarded = showGuarded(output, version, call, address)
+    if (guarded !== undefined) await guarded
     const body = readContent(ctx, address.bucket, version.c, row.bytes, plan, call)
     output.Body = body instanceof Uint8Array ? body : await body
     return output
@@ -79,7 +81,7 @@ async function read(
 }
 
 export function headObject(ctx: Context): Handler<'HeadObject'> {
-  return async (input) => {
+  return async (input, call) => {
     const address = objectAddress(input)
     refuseUnsupported(input)
     const { value: version } = await readVersion(ctx, address, input.VersionId, lookRow)
@@ -91,6 +93,8 @@ export function headObject(ctx: Context): Handler<'HeadObject'> {
     const plan = planned instanceof Promise ? await planned : planned
     const output: Output<'HeadObject'> = {}
     showObject(output, bucket, version, plan, input)
+    const guarded = showGuarded(output, version, call, address)
+    if (guarded !== undefined) await guarded
     return output
   }
 }

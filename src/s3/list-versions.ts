@@ -3,14 +3,20 @@
  *
  * A key's older versions are read only where its head says that there are some, so that listing an
  * unversioned bucket costs what ListObjects costs. A page may end between two versions of a key.
+ *
+ * A version that is there all the time is in the listing: where a head was deleted after it was read,
+ * the version behind it may have taken its place unseen, so heads with older versions are looked at
+ * again when the page is done, and a page of which one has gone is made anew.
  */
 import type { DeleteMarkerEntry, ObjectVersion } from '@aws-sdk/client-s3'
 import type { MetadataStore } from '../../metadata/store.ts'
 import { S3Error } from '../api/error.ts'
+import { LIST_PAGE_MAX } from '../api/limits.ts'
 import type { Handler } from '../api/operations.ts'
+import { compareUtf8 } from '../lib/utf8.ts'
 import type { Context } from './context.ts'
-import { pageMax, type Entry } from './listing.ts'
-import { listNested, type Nest } from './nested-listing.ts'
+import { pageMax, type Entry, type ListQuery } from './listing.ts'
+import { listNested, type Nest, type NestedListing } from './nested-listing.ts'
 import { openBucket } from './open-bucket.ts'
 import { type BucketRow, scanRows, type VersionRow, versionSort } from './rows.ts'
 import { encoderFor, type Encode } from './url-encoding.ts'
@@ -31,18 +37,8 @@ export function listObjectVersions(ctx: Context): Handler<'ListObjectVersions'> 
     const bucket = input.Bucket ?? ''
     const opened = await openBucket(ctx, input)
     const query = { prefix, delimiter, after: keyMarker, max }
-    const nest: Nest<VersionRow, Version> = {
-      partition: bucket,
-      table: 'object',
-      keep: () => true,
-      open: (head, after = '', limit) => versionsOf(ctx.metadata, bucket, head, after, limit),
-    }
-    const { entries, commonPrefixes, next } = await listNested(
-      ctx.metadata,
-      nest,
-      query,
-      versionMarker === '' ? undefined : versionMarker,
-    )
+    const within = versionMarker === '' ? undefined : versionMarker
+    const { entries, commonPrefixes, next } = await listStill(ctx.metadata, bucket, query, within)
     const isMarker = ({ row }: Version): boolean => row.d !== undefined
     return {
       Name: bucket,
@@ -68,6 +64,62 @@ interface Version {
   readonly isLatest: boolean
 }
 
+/** Pages made anew before we give what we have. */
+const ATTEMPTS_MAX = 4
+
+async function listStill(
+  store: MetadataStore,
+  partition: string,
+  query: ListQuery,
+  within: string | undefined,
+): Promise<NestedListing<Version>> {
+  for (let attempt = 1; ; attempt++) {
+    const heads: Head[] = []
+    const nest: Nest<VersionRow, Version> = {
+      partition,
+      table: 'object',
+      keep: () => true,
+      open: (head, after = '', limit) => {
+        if (head.value.older !== undefined) heads.push({ key: head.sort, q: head.value.q })
+        return versionsOf(store, partition, head, after, limit)
+      },
+    }
+    const page = await listNested(store, nest, query, within)
+    if (attempt === ATTEMPTS_MAX || !(await haveGone(store, partition, heads))) return page
+  }
+}
+
+/** A head with older versions, as it was read. */
+interface Head {
+  readonly key: string
+  readonly q: string
+}
+
+/** Whether one of these heads has been deleted, so that an older version stands in its place. */
+async function haveGone(
+  store: MetadataStore,
+  partition: string,
+  heads: readonly Head[],
+): Promise<boolean> {
+  let index = 0
+  while (index < heads.length) {
+    // Neighbours mostly, so that one scan tells of many; what stands between them costs its share.
+    const limit = Math.min(heads.length - index, LIST_PAGE_MAX)
+    const from = heads[index]!.key
+    const now = await scanRows(store, partition, 'object', { from, limit })
+    const last = now.at(-1)?.sort
+    for (const { sort, value } of now) {
+      const head = heads[index]
+      if (head?.key === sort && value.q > head.q) return true
+      if (head?.key === sort) index++
+    }
+    if (last === undefined || heads[index] === undefined) return false
+    // A key that is not there any more has no versions left to miss.
+    while (heads[index] !== undefined && compareUtf8(heads[index]!.key, last) <= 0) index++
+  }
+  return false
+}
+
 /**
  * Versions of a key, newest first, at most `limit`: all, or those older than the one with the public
  * id `after`. A version that has gone is no obstacle, since ids descend; where a null version has
@@ -85,9 +137,10 @@ async function versionsOf(
   const versions: Version[] = []
   if (head.q > afterQ) versions.push({ key, row: head, isLatest: true })
   if (head.older === undefined || versions.length === limit) return versions
-  const { from, to } = chainRange(key)
+  const { to } = chainRange(key)
   const rows = await scanRows(store, bucket, 'version', {
-    from: afterQ === '' ? from : `${versionSort(key, afterQ)}\0`,
+    // What a write has displaced since the head was read is the head that we have already.
+    from: `${versionSort(key, afterQ > head.q ? afterQ : head.q)}\0`,
     to,
     limit: limit - versions.length,
   })

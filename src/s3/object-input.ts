@@ -47,7 +47,6 @@ export function checkKey(key: string): void {
 /** Members that nothing here carries out, and the header that a client knows each by. */
 const UNSUPPORTED: Readonly<Record<string, string>> = {
   WriteOffsetBytes: 'x-amz-write-offset-bytes',
-  Tagging: 'x-amz-tagging',
   ServerSideEncryption: 'x-amz-server-side-encryption',
   SSECustomerAlgorithm: 'x-amz-server-side-encryption-customer-algorithm',
   SSECustomerKey: 'x-amz-server-side-encryption-customer-key',
@@ -58,9 +57,6 @@ const UNSUPPORTED: Readonly<Record<string, string>> = {
   CopySourceSSECustomerAlgorithm: 'x-amz-copy-source-server-side-encryption-customer-algorithm',
   CopySourceSSECustomerKey: 'x-amz-copy-source-server-side-encryption-customer-key',
   CopySourceSSECustomerKeyMD5: 'x-amz-copy-source-server-side-encryption-customer-key-MD5',
-  ObjectLockMode: 'x-amz-object-lock-mode',
-  ObjectLockRetainUntilDate: 'x-amz-object-lock-retain-until-date',
-  ObjectLockLegalHoldStatus: 'x-amz-object-lock-legal-hold',
   ObjectLockEventHold: 'x-amz-object-lock-event-hold',
   ObjectLockEventHoldDurationDays: 'x-amz-object-lock-event-hold-duration-days',
   ObjectLockEventHoldDurationYears: 'x-amz-object-lock-event-hold-duration-years',

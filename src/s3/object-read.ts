@@ -8,11 +8,13 @@ import type { StorageClass } from '@aws-sdk/client-s3'
 import type { Row } from '../../metadata/store.ts'
 import type { ByteRange } from '../../storage/store.ts'
 import { S3Error } from '../api/error.ts'
+import type { Call } from '../api/operations.ts'
 import { addChecksum, type ChecksumMembers } from './checksum.ts'
 import { findPart } from './content.ts'
 import type { Context } from './context.ts'
 import { type HeaderOutput, type HeaderOverrides, showHeaders } from './headers.ts'
 import type { Address } from './object-input.ts'
+import { type LockOutput, showLock } from './lock.ts'
 import type { BucketRow, readRow, StoredChecksum, VersionRow } from './rows.ts'
 import {
   checkVersionId,
@@ -202,6 +204,35 @@ export interface ObjectMembers extends HeaderOutput, ChecksumMembers {
   VersionId?: string | undefined
   PartsCount?: number | undefined
   StorageClass?: StorageClass | undefined
+}
+
+/** What only those are told who may ask for it by itself: tags and lock. */
+export interface GuardedMembers extends LockOutput {
+  TagCount?: number | undefined
+}
+
+/** Fills them in; undefined where there is nothing to wait for. */
+export function showGuarded(
+  output: GuardedMembers,
+  version: VersionRow,
+  call: Call,
+  address: Address,
+): Promise<void> | undefined {
+  const { tg, r, lh } = version
+  if (tg === undefined && r === undefined && lh === undefined) return undefined
+  return show(output, version, call, address)
+}
+
+async function show(
+  output: GuardedMembers,
+  version: VersionRow,
+  call: Call,
+  address: Address,
+): Promise<void> {
+  await showLock(output, version, call, address)
+  if (version.tg !== undefined && (await call.access.may('s3:GetObjectTagging', address))) {
+    output.TagCount = version.tg.length
+  }
 }
 
 /** Fills them in. */

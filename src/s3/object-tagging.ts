@@ -1,9 +1,11 @@
-/** GetObjectTagging: no object bears tags yet, and clients ask before they copy one (aws-cli v2 does). */
+/** GetObjectTagging, PutObjectTagging, DeleteObjectTagging: tags are part of the version's row; nothing else of it changes. */
 import type { Handler } from '../api/operations.ts'
+import { changeVersion, type ChangedVersion, type VersionInput } from './change-version.ts'
 import type { Context } from './context.ts'
 import { checkExpectedOwner, objectAddress } from './object-input.ts'
 import { readVersion } from './object-read.ts'
-import { lookRow } from './rows.ts'
+import { lookRow, type StoredTag } from './rows.ts'
+import { shownTags, storedTags } from './tags.ts'
 import { shownId } from './version.ts'
 
 export function getObjectTagging(ctx: Context): Handler<'GetObjectTagging'> {
@@ -12,7 +14,32 @@ export function getObjectTagging(ctx: Context): Handler<'GetObjectTagging'> {
     const { value: version } = await readVersion(ctx, address, input.VersionId, lookRow)
     const { value: bucket } = await ctx.buckets.read(address.bucket)
     checkExpectedOwner(input.ExpectedBucketOwner, bucket)
-    const versionId = shownId(bucket, version)
-    return { TagSet: [], ...(versionId !== undefined && { VersionId: versionId }) }
+    return { TagSet: shownTags(version.tg), ...idOf({ bucket, version }) }
   }
+}
+
+export function putObjectTagging(ctx: Context): Handler<'PutObjectTagging'> {
+  return async (input) => {
+    const tags = storedTags(input.Tagging?.TagSet, 'object')
+    return idOf(await setTags(ctx, input, tags))
+  }
+}
+
+export function deleteObjectTagging(ctx: Context): Handler<'DeleteObjectTagging'> {
+  return async (input) => idOf(await setTags(ctx, input, []))
+}
+
+function setTags(
+  ctx: Context,
+  input: VersionInput,
+  tags: readonly StoredTag[],
+): Promise<ChangedVersion> {
+  return changeVersion(ctx, input, ({ tg: _before, ...rest }) =>
+    tags.length === 0 ? rest : { ...rest, tg: tags },
+  )
+}
+
+function idOf({ bucket, version }: ChangedVersion): { VersionId?: string } {
+  const versionId = shownId(bucket, version)
+  return versionId === undefined ? {} : { VersionId: versionId }
 }

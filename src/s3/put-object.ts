@@ -1,12 +1,15 @@
 /** PutObject: the bytes first, durable, then the one commit that makes them the key's newest version. */
 import { digestOf } from '../lib/digest.ts'
-import type { Handler, Output } from '../api/operations.ts'
+import { S3Error } from '../api/error.ts'
+import type { Handler, Input, Output } from '../api/operations.ts'
 import { aclFromHeaders } from './acl.ts'
 import { addChecksum, digestsFor, uploadAlgorithm } from './checksum.ts'
 import { checkWrite } from './condition.ts'
 import { checkPutSize, discardWritten, writeContent } from './content.ts'
 import type { Context } from './context.ts'
+import { demand } from './demand.ts'
 import { storedHeaders, storedMetadata } from './headers.ts'
+import { askedLock, namesLock, withLock } from './lock.ts'
 import {
   checkExpectedOwner,
   objectAddress,
@@ -15,6 +18,7 @@ import {
   storedClass,
 } from './object-input.ts'
 import type { BucketRow, VersionRow } from './rows.ts'
+import { tagsFromHeader } from './tags.ts'
 import { transact, type Tx } from './transact.ts'
 import { type Mutable, own, pushVersion, shownId, type VersionDraft } from './version.ts'
 
@@ -35,6 +39,13 @@ export function putObject(ctx: Context): Handler<'PutObject'> {
     checkExpectedOwner(input.ExpectedBucketOwner, before)
     const owner = ownerOf(call, before)
     const acl = aclFromHeaders(input, owner, before.owner)
+    const tags = tagsFromHeader(input.Tagging)
+    if (tags !== undefined) await demand(call, 's3:PutObjectTagging', { bucket, key })
+    const locks = namesLock(input)
+    if (locks) checkHasDigest(input)
+    const lock = locks
+      ? await askedLock(input, call, before, { bucket, key }, ctx.clock.now())
+      : undefined
 
     const digests = digestsFor(algorithm, md5)
     const taken =
@@ -56,6 +67,7 @@ export function putObject(ctx: Context): Handler<'PutObject'> {
       if (acl !== undefined) draft.acl = acl
       const sc = storedClass(input.StorageClass)
       if (sc !== undefined) draft.sc = sc
+      if (tags !== undefined) draft.tg = tags
 
       let bucketRow: BucketRow = before
       const version = await transact(ctx.metadata, bucket, async (tx: Tx): Promise<VersionRow> => {
@@ -66,7 +78,8 @@ export function putObject(ctx: Context): Handler<'PutObject'> {
           : tx.get('object', key))
         checkWrite(input, key, head?.value)
         draft.t = ctx.clock.now()
-        return pushVersion(ctx, tx, bucketRow, key, head, draft, written.bytes)
+        const locked = withLock(draft, bucketRow, lock)
+        return pushVersion(ctx, tx, bucketRow, key, head, locked, written.bytes)
       })
       return answer(bucketRow, version)
     } catch (error) {
@@ -74,6 +87,15 @@ export function putObject(ctx: Context): Handler<'PutObject'> {
       throw error
     }
   }
+}
+
+/** What cannot be taken away again must be known to be what the client meant. */
+function checkHasDigest(input: Input<'PutObject'>): void {
+  if (input.ContentMD5 !== undefined || input.Body?.claimed !== undefined) return
+  throw new S3Error('InvalidRequest', {
+    message:
+      'Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests with Object Lock parameters',
+  })
 }
 
 function answer(bucket: BucketRow, version: VersionRow): Output<'PutObject'> {

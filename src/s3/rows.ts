@@ -69,6 +69,18 @@ export type StoredGrant = readonly [
   displayName?: string,
 ]
 
+export type StoredTag = readonly [key: string, value: string]
+
+export type LockMode = 'GOVERNANCE' | 'COMPLIANCE'
+
+/** What keeps a version from being deleted. */
+export type StoredLock = {
+  /** Retention: its mode, and until when (epoch ms). */
+  readonly r?: readonly [LockMode, untilMs: number]
+  /** Legal hold: 1 on, 0 taken off again. */
+  readonly lh?: 0 | 1
+}
+
 export type StoredAcl = {
   readonly owner: readonly [id: string, displayName: string]
   readonly grants: readonly StoredGrant[]
@@ -96,17 +108,26 @@ export type VersionRow = {
   /** Storage class, where not STANDARD. */
   readonly sc?: StorageClass
   readonly acl?: StoredAcl
+  /** Tags, in the order in which they were given. */
+  readonly tg?: readonly StoredTag[]
   /** Owner's id and display name, where that is not the bucket's owner (`versionOwner` in version.ts). */
   readonly o?: readonly [id: string, displayName: string]
   /** On a head only: `q` of an older version whose public id is 'null', if there is one. */
   readonly nq?: string
   /** On a head only: 1 where older versions exist. */
   readonly older?: 1
-}
+} & StoredLock
 
 export type PageRow = { readonly p: readonly StoredPart[] }
 
 export type BucketEntry = { readonly t: number; readonly owner: string }
+
+/** The retention that a new version gets where its writer names none; empty: none. */
+export type BucketLock = {
+  readonly mode?: LockMode
+  readonly days?: number
+  readonly years?: number
+}
 
 export type BucketRow = {
   /** Created, epoch ms. */
@@ -117,6 +138,8 @@ export type BucketRow = {
   readonly deleting?: number
   readonly acl?: StoredAcl
   readonly versioning?: 'Enabled' | 'Suspended'
+  /** Object lock is on, for good; versioning then is too. */
+  readonly lock?: BucketLock
   /** Which configuration documents there are: kind (and `.` + id) to an id that changes with every write of it. */
   readonly config?: { readonly [sort: string]: string }
 }
@@ -130,6 +153,7 @@ export type Upload = {
   readonly m?: { readonly [name: string]: string }
   readonly sc?: StorageClass
   readonly acl?: StoredAcl
+  readonly tg?: readonly StoredTag[]
   /** Checksum algorithm and type, where asked for. */
   readonly k?: readonly [ChecksumAlgorithm, ChecksumType]
   /** Names the moment since which no part has changed: a Complete relies on it, and whoever writes a part takes it away. */
@@ -140,7 +164,7 @@ export type Upload = {
    * write this row too.
    */
   readonly drafts?: readonly string[]
-}
+} & StoredLock
 
 export type UploadsRow = {
   readonly u: { readonly [uploadId: string]: Upload }
@@ -187,6 +211,8 @@ export type ShareRow = { readonly t: number }
 
 /** Kinds of configuration that are documents of their own (bucket-config.ts). */
 export type ConfigKind =
+  | 'abac'
+  | 'accelerate'
   | 'analytics'
   | 'cors'
   | 'encryption'
@@ -199,6 +225,8 @@ export type ConfigKind =
   | 'notification'
   | 'policy'
   | 'replication'
+  | 'request-payment'
+  | 'tagging'
   | 'website'
 
 export type ConfigRow = {

@@ -3,7 +3,10 @@ import type { S3Api } from '../api/operations.ts'
 import { abortMultipartUpload } from './abort-upload.ts'
 import { getBucketAcl, putBucketAcl } from './bucket-acl.ts'
 import { deleteBucketCors, getBucketCors, putBucketCors } from './bucket-cors.ts'
-import { getBucketLocation, getBucketVersioning, headBucket } from './bucket-info.ts'
+import { getBucketLocation, headBucket } from './bucket-info.ts'
+import { getObjectLockConfiguration, putObjectLockConfiguration } from './bucket-lock.ts'
+import { deleteBucketTagging, getBucketTagging, putBucketTagging } from './bucket-tagging.ts'
+import { getBucketVersioning, putBucketVersioning } from './bucket-versioning.ts'
 import { completeMultipartUpload } from './complete-upload.ts'
 import type { Context } from './context.ts'
 import { copyObject } from './copy-object.ts'
@@ -20,7 +23,13 @@ import { listMultipartUploads } from './list-uploads.ts'
 import { listObjectVersions } from './list-versions.ts'
 import { getObjectAcl, putObjectAcl } from './object-acl.ts'
 import { getObjectAttributes } from './object-attributes.ts'
-import { getObjectTagging } from './object-tagging.ts'
+import {
+  getObjectLegalHold,
+  getObjectRetention,
+  putObjectLegalHold,
+  putObjectRetention,
+} from './object-lock.ts'
+import { deleteObjectTagging, getObjectTagging, putObjectTagging } from './object-tagging.ts'
 import { putObject } from './put-object.ts'
 import { uploadPart } from './upload-part.ts'
 import { uploadPartCopy } from './upload-part-copy.ts'
@@ -34,15 +43,21 @@ export function createS3(ctx: Context): S3Api {
     CreateMultipartUpload: createMultipartUpload(ctx),
     DeleteBucket: deleteBucket(ctx),
     DeleteBucketCors: deleteBucketCors(ctx),
+    DeleteBucketTagging: deleteBucketTagging(ctx),
     DeleteObject: deleteObject(ctx),
     DeleteObjects: deleteObjects(ctx),
+    DeleteObjectTagging: deleteObjectTagging(ctx),
     GetBucketAcl: getBucketAcl(ctx),
     GetBucketCors: getBucketCors(ctx),
     GetBucketLocation: getBucketLocation(ctx),
+    GetBucketTagging: getBucketTagging(ctx),
     GetBucketVersioning: getBucketVersioning(ctx),
     GetObject: getObject(ctx),
     GetObjectAcl: getObjectAcl(ctx),
     GetObjectAttributes: getObjectAttributes(ctx),
+    GetObjectLegalHold: getObjectLegalHold(ctx),
+    GetObjectLockConfiguration: getObjectLockConfiguration(ctx),
+    GetObjectRetention: getObjectRetention(ctx),
     GetObjectTagging: getObjectTagging(ctx),
     HeadBucket: headBucket(ctx),
     HeadObject: headObject(ctx),
@@ -54,8 +69,14 @@ export function createS3(ctx: Context): S3Api {
     ListParts: listParts(ctx),
     PutBucketAcl: putBucketAcl(ctx),
     PutBucketCors: putBucketCors(ctx),
+    PutBucketTagging: putBucketTagging(ctx),
+    PutBucketVersioning: putBucketVersioning(ctx),
     PutObject: putObject(ctx),
     PutObjectAcl: putObjectAcl(ctx),
+    PutObjectLegalHold: putObjectLegalHold(ctx),
+    PutObjectLockConfiguration: putObjectLockConfiguration(ctx),
+    PutObjectRetention: putObjectRetention(ctx),
+    PutObjectTagging: putObjectTagging(ctx),
     UploadPart: uploadPart(ctx),
     UploadPartCopy: uploadPartCopy(ctx),
   }

@@ -5,12 +5,14 @@
  * Every change of a chain expects its head unchanged, so two changes of one key never mix. What a
  * change displaces for good goes into a `garbage` row of the same commit. Promises about heads:
  * `older` is 1 exactly while there are noncurrent versions; `nq` is the `q` of the noncurrent
- * version whose public id is 'null', and absent where there is none.
+ * version whose public id is 'null', and absent where there is none. No version goes for good while
+ * it is locked (lock.ts).
  */
 import type { Row } from '../../metadata/store.ts'
 import { S3Error } from '../api/error.ts'
 import { isUlid, versionBefore } from '../lib/ulid.ts'
 import type { Context } from './context.ts'
+import { checkUnlocked } from './lock.ts'
 import {
   type BucketRow,
   type Content,
@@ -85,15 +87,20 @@ export async function findVersion(
   key: string,
   versionId?: string,
 ): Promise<Found | undefined> {
-  const head = await readRow(ctx.metadata, bucket, 'object', key)
-  if (head === undefined) return undefined
-  const sort = sortInChain(key, head, versionId)
-  if (sort === key) return { table: 'object', row: head }
-  if (sort === undefined) return undefined
-  const row = await readRow(ctx.metadata, bucket, 'version', sort)
-  return row !== undefined && publicId(row.value) === versionId
-    ? { table: 'version', row }
-    : undefined
+  let head = await readRow(ctx.metadata, bucket, 'object', key)
+  for (;;) {
+    if (head === undefined) return undefined
+    const sort = sortInChain(key, head, versionId)
+    if (sort === key) return { table: 'object', row: head }
+    if (sort === undefined) return undefined
+    const row = await readRow(ctx.metadata, bucket, 'version', sort)
+    if (row !== undefined)
+      return publicId(row.value) === versionId ? { table: 'version', row } : undefined
+    // Between the two reads it may have moved: the head was deleted, and it is the head now.
+    const now: Row<VersionRow> | undefined = await readRow(ctx.metadata, bucket, 'object', key)
+    if (now?.rev === head.rev) return undefined
+    head = now
+  }
 }
 
 /** The same inside a transaction, which then expects what it saw. */
@@ -130,7 +137,8 @@ function sortInChain(
  * (Enabled), or replaces the null version (Suspended, unversioned).
  *
  * `head` is what this transaction read at `object[key]`. Where `keeping` is the `q` of the version
- * that is replaced, its content is not thrown away: the draft goes on using it.
+ * that is replaced, its content is not thrown away: the draft goes on using it. Throws AccessDenied
+ * where the version that would be replaced is locked.
  */
 export async function pushVersion(
   ctx: Context,
@@ -149,7 +157,7 @@ export async function pushVersion(
   if (head !== undefined) {
     const old = head.value
     if (version.v === 'null' && old.v === 'null') {
-      if (old.q !== keeping) discardContent(ctx, tx, old.c)
+      discardVersion(ctx, tx, old, keeping)
       if (old.older !== undefined) version.older = 1
     } else {
       tx.put('version', versionSort(key, old.q), noncurrent(old), head.bytes)
@@ -173,17 +181,33 @@ async function dropNoncurrent(
 ): Promise<void> {
   const row = await tx.get('version', versionSort(key, q))
   if (row === undefined) return
-  if (q !== keeping) discardContent(ctx, tx, row.value.c)
+  discardVersion(ctx, tx, row.value, keeping)
   tx.delete('version', row.sort)
 }
 
-/** Takes the head away for good, with its content: DeleteObject in a bucket that never had versioning, or of the newest version by its id. */
+/** A version is replaced. */
+function discardVersion(
+  ctx: Context,
+  tx: Tx,
+  version: VersionRow,
+  keeping: string | undefined,
+): void {
+  checkUnlocked(version, ctx.clock.now(), false)
+  if (version.q !== keeping) discardContent(ctx, tx, version.c)
+}
+
+/**
+ * Takes the head away for good, with its content: DeleteObject in a bucket that never had versioning,
+ * or of the newest version by its id. `bypass`: although it is under governance.
+ */
 export async function removeHead(
   ctx: Context,
   tx: Tx,
   key: string,
   head: Row<VersionRow>,
+  bypass: boolean = false,
 ): Promise<void> {
+  checkUnlocked(head.value, ctx.clock.now(), bypass)
   discardContent(ctx, tx, head.value.c)
   if (head.value.older === undefined) {
     tx.delete('object', key)
@@ -202,19 +226,21 @@ export async function removeHead(
   tx.put('object', key, promoted, whole?.bytes)
 }
 
-/** Takes one version away for good: the head, or a noncurrent one (`head` must still be told about it). */
+/** Takes one version away for good: the head, or a noncurrent one (`head` must still be told about it). `bypass`: although it is under governance. */
 export async function removeVersion(
   ctx: Context,
   tx: Tx,
   key: string,
   head: Row<VersionRow>,
   found: Found,
+  bypass: boolean = false,
 ): Promise<void> {
   if (found.table === 'object') {
-    await removeHead(ctx, tx, key, head)
+    await removeHead(ctx, tx, key, head, bypass)
     return
   }
   const gone = found.row.value
+  checkUnlocked(gone, ctx.clock.now(), bypass)
   discardContent(ctx, tx, gone.c)
   tx.delete('version', found.row.sort)
   // Two rows tell whether another one remains; the commit expects it to, so `older` cannot go stale.
