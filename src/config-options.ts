@@ -299,6 +299,22 @@ export const OPTIONS: readonly Option[] = [
     help: 'uploads begun longer ago are aborted; 0: never',
   },
   {
+    key: 'lifecycle.interval',
+    env: 'SLUICE_LIFECYCLE_INTERVAL',
+    kind: 'text',
+    preset: '1h',
+    hint: 'TIME',
+    help: 'how often lifecycle rules are carried out',
+  },
+  {
+    key: 'lifecycle.secondsPerDay',
+    env: 'SLUICE_LIFECYCLE_SECONDS_PER_DAY',
+    kind: 'integer',
+    preset: 86_400,
+    hint: 'NUMBER',
+    help: 'less than 86400 only to watch lifecycle rules at work',
+  },
+  {
     key: 'log.level',
     flag: 'log-level',
     env: 'SLUICE_LOG_LEVEL',

@@ -43,6 +43,7 @@ interface Shape<Measure> {
     maxConnections: number
   }
   sweep: { interval: Measure; abandonedUploads: Measure }
+  lifecycle: { interval: Measure; secondsPerDay: number }
   log: { level: 'debug' | 'info' | 'warn' | 'error' | 'silent'; format: 'auto' | 'text' | 'json' }
   metrics: { auth: 'none' | 'token'; token?: string | undefined; tokenFile?: string | undefined }
   control?: { host?: string | undefined; port: number } | undefined
@@ -236,6 +237,16 @@ function build() {
       .strictObject({
         interval: duration('sweep.interval', 1000, 30 * DAYS, '1s to 30d'),
         abandonedUploads: duration('sweep.abandonedUploads', 0, 3650 * DAYS, '0 (never) to 3650d'),
+      })
+      .prefault({}),
+    lifecycle: z
+      .strictObject({
+        interval: duration('lifecycle.interval', 100, 30 * DAYS, '100ms to 30d'),
+        secondsPerDay: z
+          .number()
+          .min(0.1)
+          .max(86_400)
+          .prefault(preset('lifecycle.secondsPerDay') as number),
       })
       .prefault({}),
     log: z

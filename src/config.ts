@@ -71,6 +71,8 @@ export interface Config {
   readonly sweepIntervalMs: number
   /** 0: never. */
   readonly abandonedUploadsMs: number
+  /** How often lifecycle rules are looked at, and how long their days are. */
+  readonly lifecycle: { readonly intervalMs: number; readonly secondsPerDay: number }
   readonly log: { readonly level: LogLevel; readonly format: LogFormat }
   /** What /metrics wants to be told; undefined: nothing. */
   readonly metricsToken: string | undefined
@@ -174,6 +176,10 @@ function resolveConfig(settings: Settings, raw: Raw): Config {
     },
     sweepIntervalMs: sweep.interval,
     abandonedUploadsMs: sweep.abandonedUploads,
+    lifecycle: {
+      intervalMs: settings.lifecycle.interval,
+      secondsPerDay: settings.lifecycle.secondsPerDay,
+    },
     log: settings.log,
     metricsToken:
       metrics.token ??

@@ -68,7 +68,7 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
   if (half !== undefined) throw new StartError(half)
   const storage = await openStorage(config.storage, metrics)
   closers.add(() => storage[Symbol.asyncDispose]())
-  const { api, cors, sweep } = openS3({
+  const { api, cors, sweep, lifecycle } = openS3({
     metadata,
     storage,
     clock: SYSTEM_CLOCK,
@@ -81,8 +81,14 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
       unclean: folder?.isUnclean === true || isHalfKept(config),
       onError: (error) => log.error('the sweep failed; it will try again', { error }),
     },
+    lifecycle: {
+      ...config.lifecycle,
+      onError: (error) =>
+        log.error('the lifecycle of a bucket failed; it will be tried again', { error }),
+    },
   })
   closers.add(() => sweep.stop())
+  closers.add(() => lifecycle.stop())
   await declareBuckets(api, config, credentials[0]!)
   metrics.gauge('sluice_buckets', 'Buckets.', () => metadata.buckets())
   metrics.gauge(
@@ -100,6 +106,7 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
   const ports = new Ports(config, closers)
   const { url, controlUrl } = await openPorts(config, ports, gate)
   sweep.start()
+  lifecycle.start()
   closers.add(startCensus(metadata, log))
   return {
     url,

@@ -56,6 +56,7 @@ const CODES = {
   ],
   InvalidBucketName: [400, 'The specified bucket is not valid.'],
   InvalidBucketState: [409, 'The request is not valid for the current state of the bucket.'],
+  InvalidConfigurationId: [400, 'The specified configuration id is invalid.'],
   InvalidDigest: [400, 'The Content-MD5 you specified was invalid.'],
   InvalidEncryptionAlgorithmError: [
     400,
@@ -79,6 +80,7 @@ const CODES = {
   InvalidRange: [416, 'The requested range is not satisfiable'],
   InvalidRequest: [400, 'Invalid Request'],
   InvalidRetentionPeriod: [400, 'The retention period must be a positive integer value.'],
+  InvalidS3DestinationBucket: [400, 'The specified destination bucket is not valid.'],
   InvalidStorageClass: [400, 'The storage class you specified is not valid'],
   InvalidTag: [
     400,
@@ -176,6 +178,10 @@ const CODES = {
     'The request signature we calculated does not match the signature you provided. Check your key and signing method.',
   ],
   SlowDown: [503, 'Please reduce your request rate.'],
+  TooManyConfigurations: [
+    400,
+    'You are attempting to create a new configuration but have already reached the limit of configurations.',
+  ],
   TooManyBuckets: [400, 'You have attempted to create more buckets than allowed'],
   TooManyParts: [400, 'You have attempted to create more parts than allowed'],
   UnexpectedContent: [400, 'This request does not support content'],

@@ -51,10 +51,12 @@ export async function listConfigs(
   name: string,
   kind: ConfigKind,
 ): Promise<readonly (readonly [id: string, document: Json])[]> {
-  await ctx.buckets.readFresh(name)
+  const { config = {} } = (await ctx.buckets.readFresh(name)).value
   const range = { from: `${kind}.`, to: `${kind}/`, limit: 1000 }
   const rows = await scanRows(ctx.metadata, name, 'config', range)
-  return rows.map(({ sort, value }) => [sort.slice(kind.length + 1), value.document] as const)
+  return rows
+    .filter(({ sort }) => config[sort] !== undefined)
+    .map(({ sort, value }) => [sort.slice(kind.length + 1), value.document] as const)
 }
 
 /**

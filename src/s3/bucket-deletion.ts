@@ -5,7 +5,7 @@
  *    was under way now fails, and what comes later finds no bucket. (With leases of buckets, it
  *    waits for what was under way: bucket-lease.ts.)
  * 2. What is found now stays so: with an object or version in it the mark is taken back; else its
- *    uploads become garbage, its entry becomes a trace (root.ts), and its row goes.
+ *    uploads become garbage, its configuration goes, its entry becomes a trace (root.ts), and its row goes.
  *
  * Each step is a commit that expects what it saw, and whoever meets the mark (another deletion, a
  * creation, the sweep after a crash) finishes the work: nobody waits for anybody.
@@ -44,11 +44,29 @@ export async function finishDeletion(ctx: Context, name: string, created: number
       if (await restore(ctx, name, row)) return 'kept'
     } else if (
       (await endAllUploads(ctx, name, row.rev)) &&
+      (await dropConfigs(ctx, name, row.rev)) &&
       (await leave(ctx, name, row)) &&
       (await remove(ctx, name, row))
     ) {
       return 'gone'
     }
+  }
+}
+
+/** Rows removed in one commit. */
+const STEP = 40
+
+/** Takes the documents away, so that no later bucket of that name finds them. False: the bucket's row has changed. */
+async function dropConfigs(ctx: Context, name: string, bucketRev: Rev): Promise<boolean> {
+  for (;;) {
+    const rows = await ctx.metadata.scan(name, 'config', { from: '', limit: STEP })
+    if (rows.length === 0) return true
+    const done = await ctx.metadata.commit({
+      partition: name,
+      expects: [{ table: 'bucket', sort: '', rev: bucketRev }],
+      writes: rows.map(({ sort }) => ({ table: 'config', sort, value: null })),
+    })
+    if (!done) return false
   }
 }
 

@@ -56,13 +56,13 @@ export function completeMultipartUpload(ctx: Context): Handler<'CompleteMultipar
     const address = objectAddress(input)
     refuseUnsupported(input)
     const asked = askedParts(input.MultipartUpload?.Parts)
-    const bucketRow = await openBucket(ctx, input)
+    await openBucket(ctx, input)
     const uploadId = input.UploadId ?? ''
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
       const sealed = await sealUpload(ctx, address, uploadId)
-      if ('done' in sealed) return answer(address, bucketRow, sealed.done)
+      if ('done' in sealed) return answer(address, sealed.done)
       const done = await complete(ctx, { ...sealed, input, asked, call })
-      if (done !== undefined) return answer(address, bucketRow, done)
+      if (done !== undefined) return answer(address, done)
       await sleep(Math.min(2 ** attempt, WAIT_MAX_MS))
     }
     throw new Contended('the parts of the upload changed all the time')
@@ -206,11 +206,7 @@ function removeParts(
   if (extents.length > 0) tx.put('garbage', ctx.ids.next(), { x: extents })
 }
 
-function answer(
-  { bucket, key }: Address,
-  bucketRow: BucketRow,
-  done: DoneUpload,
-): Output<'CompleteMultipartUpload'> {
+function answer({ bucket, key }: Address, done: DoneUpload): Output<'CompleteMultipartUpload'> {
   const output: Output<'CompleteMultipartUpload'> = {
     Location: `/${bucket}/${encoderFor('url')(key)}`,
     Bucket: bucket,
@@ -218,7 +214,6 @@ function answer(
     ETag: `"${done.e}"`,
   }
   addChecksum(output, done.k)
-  // Clients of a bucket that never had versioning expect no version id.
-  if (bucketRow.versioning !== undefined || done.q !== 'null') output.VersionId = done.q
+  if (done.q !== 'null') output.VersionId = done.q
   return output
 }

@@ -114,6 +114,12 @@ export function checkDelete(conditions: DeleteConditions, version: VersionRow | 
   }
 }
 
+/** Whether a delete names any condition. */
+export function isConditional(conditions: DeleteConditions): boolean {
+  const { IfMatch, IfMatchLastModifiedTime, IfMatchSize } = conditions
+  return IfMatch !== undefined || IfMatchLastModifiedTime !== undefined || IfMatchSize !== undefined
+}
+
 /** Whether a list of ETags (quoted or not, weak or not), or `*`, names this one (which is without quotes). */
 export function matches(list: string, etag: string): boolean {
   if (list === '*' || list === etag) return true

@@ -43,7 +43,7 @@ import type {
 import { borrow, type Borrowed, checkStillBorrowed, giveBack } from './share.ts'
 import { tagsFromHeader } from './tags.ts'
 import { Contended, transact, type Tx } from './transact.ts'
-import { type Mutable, own, pushVersion, shownId, type VersionDraft } from './version.ts'
+import { type Mutable, own, pushVersion, shownId, type VersionDraft, writtenId } from './version.ts'
 
 /** Times that the source may change under us. */
 const ATTEMPTS_MAX = 16
@@ -288,7 +288,7 @@ function answer(source: FoundSource, bucket: BucketRow, version: VersionRow): Ou
   addChecksum(result, version.k)
   const output: Output<'CopyObject'> = { CopyObjectResult: result }
   const sourceId = shownId(source.bucketRow, source.row.value)
-  const versionId = shownId(bucket, version)
+  const versionId = writtenId(bucket, version)
   if (sourceId !== undefined) output.CopySourceVersionId = sourceId
   if (versionId !== undefined) output.VersionId = versionId
   return output

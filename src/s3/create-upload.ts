@@ -7,6 +7,7 @@ import { aclFromHeaders } from './acl.ts'
 import { algorithmNamed, uploadChecksumType } from './checksum.ts'
 import type { Context } from './context.ts'
 import { demand } from './demand.ts'
+import { showAbortion } from './expiration.ts'
 import { storedHeaders, storedMetadata } from './headers.ts'
 import { askedLock } from './lock.ts'
 import {
@@ -56,6 +57,7 @@ export function createMultipartUpload(ctx: Context): Handler<'CreateMultipartUpl
       putUploads(ctx, tx, key, withUpload(row, uploadId, upload))
     })
     const output: Output<'CreateMultipartUpload'> = { Bucket: bucket, Key: key, UploadId: uploadId }
+    await showAbortion(ctx, output, before, bucket, key, ctx.clock.now())
     if (checksum !== undefined) {
       output.ChecksumAlgorithm = checksum[0]
       output.ChecksumType = checksum[1]

@@ -127,3 +127,14 @@ test('a store that fails for one key fails that key alone; a fault of ours fails
   const inOther = deleteObjects(f.ctx)({ Bucket: 'c', Delete: { Objects: [{ Key: 'a' }] } }, CALL)
   await expect(inOther).rejects.toMatchObject({ code: 'NoSuchBucket' })
 })
+
+test('a conditional delete of what is not there succeeds, and puts no marker', async () => {
+  const f = new Fixture(new MemoryStore(), new MemoryStorage())
+  await f.bucket('b', 'Enabled')
+  expect(await f.delete('k', { IfMatch: '*' })).toEqual({})
+  expect(await f.delete('k', { IfMatchSize: 0 })).toEqual({})
+  expect((await f.delete('k')).DeleteMarker).toBe(true)
+  await expect(f.delete('k', { IfMatch: 'etag' })).rejects.toMatchObject({
+    code: 'PreconditionFailed',
+  })
+})

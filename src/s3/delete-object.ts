@@ -3,7 +3,7 @@
  * with one, that version goes for good. What is not there is deleted all the same.
  */
 import type { Handler, Output } from '../api/operations.ts'
-import { checkDelete, type DeleteConditions } from './condition.ts'
+import { checkDelete, type DeleteConditions, isConditional } from './condition.ts'
 import type { Context } from './context.ts'
 import { bypassAsked } from './lock.ts'
 import { type Address, checkExpectedOwner, objectAddress, ownerOf } from './object-input.ts'
@@ -78,6 +78,8 @@ async function deleteNewest(
     if (head !== undefined) await removeHead(ctx, tx, key, head)
     return {}
   }
+  // Nothing is there that the condition could be true of: nothing is done.
+  if (head === undefined && isConditional(conditions)) return {}
   const draft: Mutable<VersionDraft> = { t: ctx.clock.now(), s: 0, e: '', d: 1 }
   own(draft, ownerOf(call, bucketRow), bucketRow)
   const marker = await pushVersion(ctx, tx, bucketRow, key, head, draft)

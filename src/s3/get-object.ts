@@ -12,9 +12,15 @@ import { checkRead } from './condition.ts'
 import { PageMissing, readContent } from './content.ts'
 import type { Context } from './context.ts'
 import { Contended } from './transact.ts'
-import { checkExpectedOwner, objectAddress, refuseUnsupported } from './object-input.ts'
+import {
+  type Address,
+  checkExpectedOwner,
+  objectAddress,
+  refuseUnsupported,
+} from './object-input.ts'
+import { expirationOf } from './expiration.ts'
 import { planRead, readVersion, showGuarded, showObject } from './object-read.ts'
-import { lookRow, readRow } from './rows.ts'
+import { type BucketRow, lookRow, readRow, type VersionRow } from './rows.ts'
 
 /** Times that a version may vanish between its row and its bytes before the reader is sent away. */
 const REREADS_MAX = 8
@@ -70,6 +76,8 @@ async function read(
     showObject(output, bucket, version, plan, input)
     const guarded = showGuarded(output, version, call, address)
     if (guarded !== undefined) await guarded
+    const expiration = expires(ctx, input, bucket, address, version)
+    if (expiration !== undefined) output.Expiration = await expiration
     const body = readContent(ctx, address.bucket, version.c, row.bytes, plan, call)
     output.Body = body instanceof Uint8Array ? body : await body
     return output
@@ -95,6 +103,19 @@ export function headObject(ctx: Context): Handler<'HeadObject'> {
     showObject(output, bucket, version, plan, input)
     const guarded = showGuarded(output, version, call, address)
     if (guarded !== undefined) await guarded
+    const expiration = expires(ctx, input, bucket, address, version)
+    if (expiration !== undefined) output.Expiration = await expiration
     return output
   }
+}
+
+/** Only of the newest version: an older one has times of its own. */
+function expires(
+  ctx: Context,
+  { VersionId: versionId }: { readonly VersionId?: string | undefined },
+  bucket: BucketRow,
+  { bucket: name, key }: Address,
+  version: VersionRow,
+): Promise<string | undefined> | undefined {
+  return versionId === undefined ? expirationOf(ctx, bucket, name, key, version) : undefined
 }

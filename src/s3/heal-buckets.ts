@@ -17,6 +17,8 @@ const TABLES: readonly Table[] = [
   'upload',
   'part',
   'garbage',
+  'config',
+  'event',
 ]
 
 /**

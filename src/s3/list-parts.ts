@@ -5,6 +5,7 @@ import type { Handler, Output } from '../api/operations.ts'
 import { addPartChecksum } from './checksum.ts'
 import type { Context } from './context.ts'
 import { pageMax } from './listing.ts'
+import { showAbortion } from './expiration.ts'
 import { objectAddress } from './object-input.ts'
 import { openBucket } from './open-bucket.ts'
 import { numberOfPart, type PartRow, partsOf, scanRows, type Upload } from './rows.ts'
@@ -15,7 +16,7 @@ export function listParts(ctx: Context): Handler<'ListParts'> {
     const { bucket, key } = objectAddress(input)
     const max = pageMax(input.MaxParts, 'max-parts')
     const after = markerOf(input.PartNumberMarker)
-    await openBucket(ctx, input)
+    const bucketRow = await openBucket(ctx, input)
     const uploadId = input.UploadId ?? ''
     const upload = await readUpload(ctx, bucket, key, uploadId)
     const range = { ...partsOf(uploadId, after), limit: max + 1 }
@@ -36,6 +37,7 @@ export function listParts(ctx: Context): Handler<'ListParts'> {
       Owner: by,
       StorageClass: upload.sc ?? 'STANDARD',
     }
+    await showAbortion(ctx, output, bucketRow, bucket, key, upload.t)
     if (upload.k !== undefined) {
       output.ChecksumAlgorithm = upload.k[0]
       output.ChecksumType = upload.k[1]

@@ -228,8 +228,7 @@ test('half a lock, one that is over, one without a digest, and any in a bucket w
   const of = { ...plain, Key: 'k' }
   await expect(getObjectRetention(f.ctx)(of, CALL)).rejects.toMatchObject(noLock)
   await expect(getObjectLegalHold(f.ctx)(of, CALL)).rejects.toMatchObject(noLock)
-  const bypass = { ...of, BypassGovernanceRetention: true }
-  await expect(deleteObject(f.ctx)(bypass, CALL)).rejects.toMatchObject(invalid)
+  await deleteObject(f.ctx)({ ...of, BypassGovernanceRetention: true }, mayNotBypass)
   await f.put('k', 'x')
   await expect(retain('GOVERNANCE', undefined)).rejects.toMatchObject({ code: 'MalformedXML' })
   await expect(retain('GOVERNANCE', later(0))).rejects.toMatchObject(invalid)
@@ -281,4 +280,15 @@ test('the configuration of a bucket is given back as it was put, and once on sta
   await expect(putObjectLockConfiguration(f.ctx)(off, CALL)).rejects.toMatchObject({
     code: 'InvalidBucketState',
   })
+})
+
+test('a retention is over at the second that is told', async () => {
+  const { VersionId } = await f.put('k', 'worm')
+  await retain('COMPLIANCE', new Date(f.clock.now() + 1300))
+  const { Retention } = await getObjectRetention(f.ctx)({ Bucket: 'b', Key: 'k' }, CALL)
+  expect(Retention?.RetainUntilDate?.getTime()).toBe(f.clock.now() + 2000)
+  f.clock.time += 1999
+  await expect(f.delete('k', { VersionId })).rejects.toMatchObject(LOCKED)
+  f.clock.time += 1
+  await f.delete('k', { VersionId })
 })

@@ -67,7 +67,8 @@ export async function askedLock(
   }
   if (hold !== undefined) await demand(call, 's3:PutObjectLegalHold', address)
   return {
-    ...(mode !== undefined && until !== undefined && { r: [mode, until.getTime()] as const }),
+    ...(mode !== undefined &&
+      until !== undefined && { r: [mode, endOf(until.getTime())] as const }),
     ...(hold !== undefined && { lh: hold === 'ON' ? (1 as const) : (0 as const) }),
   }
 }
@@ -91,15 +92,20 @@ export function withLock<T extends StoredLock & { readonly t: number }>(
 
 function defaultRetention(lock: BucketLock, now: number): StoredLock['r'] {
   if (lock.mode === undefined) return undefined
-  if (lock.days !== undefined) return [lock.mode, now + lock.days * DAY_MS]
+  if (lock.days !== undefined) return [lock.mode, endOf(now + lock.days * DAY_MS)]
   const until = new Date(now)
   until.setUTCFullYear(until.getUTCFullYear() + (lock.years ?? 0))
-  return [lock.mode, until.getTime()]
+  return [lock.mode, endOf(until.getTime())]
 }
 
 /** Refuses what needs a bucket with object lock. */
 export function noLock(): S3Error {
   return new S3Error('InvalidRequest', { message: 'Bucket is missing Object Lock Configuration' })
+}
+
+/** A retention ends with a whole second, as it is told: who waits until then must find it over. */
+export function endOf(untilMs: number): number {
+  return Math.ceil(untilMs / 1000) * 1000
 }
 
 export function checkFuture(until: Date, now: number): void {
@@ -115,7 +121,7 @@ export function checkFuture(until: Date, now: number): void {
 
 /**
  * Whether a request may bypass governance: it says so, and it may. Rejects with AccessDenied for who
- * may not, and with InvalidArgument in a bucket without object lock.
+ * may not. Without object lock there is nothing to bypass, and clients that empty buckets say it of all.
  */
 export async function bypassAsked(
   asked: boolean | undefined,
@@ -123,14 +129,7 @@ export async function bypassAsked(
   bucket: BucketRow,
   resource: Address & { readonly versionId?: string },
 ): Promise<boolean> {
-  if (asked !== true) return false
-  if (bucket.lock === undefined) {
-    throw new S3Error('InvalidArgument', {
-      message:
-        'x-amz-bypass-governance-retention is only applicable to Object Lock enabled buckets.',
-      fields: { ArgumentName: 'x-amz-bypass-governance-retention' },
-    })
-  }
+  if (asked !== true || bucket.lock === undefined) return false
   await demand(call, 's3:BypassGovernanceRetention', resource)
   return true
 }

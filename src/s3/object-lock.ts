@@ -3,7 +3,7 @@ import { S3Error } from '../api/error.ts'
 import type { Handler, Input } from '../api/operations.ts'
 import { changeVersion, type VersionInput } from './change-version.ts'
 import type { Context } from './context.ts'
-import { bypassAsked, checkFuture, checkRetention, noLock } from './lock.ts'
+import { bypassAsked, checkFuture, checkRetention, endOf, noLock } from './lock.ts'
 import { checkExpectedOwner, objectAddress } from './object-input.ts'
 import { readVersion } from './object-read.ts'
 import { lookRow, type StoredLock, type VersionRow } from './rows.ts'
@@ -41,7 +41,7 @@ function askedRetention({ Retention: asked = {} }: Input<'PutObjectRetention'>):
   }
   if (mode === undefined && until === undefined) return undefined
   if (mode === undefined || until === undefined) throw new S3Error('MalformedXML')
-  return [mode, until.getTime()]
+  return [mode, endOf(until.getTime())]
 }
 
 export function getObjectLegalHold(ctx: Context): Handler<'GetObjectLegalHold'> {

@@ -10,6 +10,7 @@ import { Configs } from './bucket-config.ts'
 import { corsRules } from './bucket-cors.ts'
 import type { BucketLease } from './bucket-lease.ts'
 import type { Context, S3Options } from './context.ts'
+import { Lifecycle, LIFECYCLE_DEFAULTS, type LifecycleOptions } from './lifecycle.ts'
 import { Reading } from './reading.ts'
 import { createS3 } from './service.ts'
 import { Sweep, SWEEP_DEFAULTS, type SweepOptions } from './sweep.ts'
@@ -25,6 +26,8 @@ export interface S3Parts {
   readonly lease?: BucketLease
   /** What differs from `SWEEP_DEFAULTS`, and who is told of rounds that failed. */
   readonly sweep: Partial<SweepOptions> & Pick<SweepOptions, 'onError'>
+  /** What differs from `LIFECYCLE_DEFAULTS`; the same one is told of failures. */
+  readonly lifecycle?: Partial<LifecycleOptions>
 }
 
 export interface S3 {
@@ -33,6 +36,8 @@ export interface S3 {
   readonly cors: CorsLookup
   /** Not started yet. */
   readonly sweep: Sweep
+  /** Not started yet. */
+  readonly lifecycle: Lifecycle
 }
 
 /** Joins them; nothing is read or written until the first request. The stores stay the caller's to close. */
@@ -46,5 +51,10 @@ export function openS3(parts: S3Parts): S3 {
     api: createS3(ctx),
     cors: corsRules(ctx),
     sweep: new Sweep(ctx, { ...SWEEP_DEFAULTS, ...sweep }, meter),
+    lifecycle: new Lifecycle(
+      ctx,
+      { ...LIFECYCLE_DEFAULTS, onError: sweep.onError, ...parts.lifecycle },
+      meter,
+    ),
   }
 }

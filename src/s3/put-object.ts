@@ -8,6 +8,7 @@ import { checkWrite } from './condition.ts'
 import { checkPutSize, discardWritten, writeContent } from './content.ts'
 import type { Context } from './context.ts'
 import { demand } from './demand.ts'
+import { expirationOf } from './expiration.ts'
 import { storedHeaders, storedMetadata } from './headers.ts'
 import { askedLock, namesLock, withLock } from './lock.ts'
 import {
@@ -20,7 +21,7 @@ import {
 import type { BucketRow, VersionRow } from './rows.ts'
 import { tagsFromHeader } from './tags.ts'
 import { transact, type Tx } from './transact.ts'
-import { type Mutable, own, pushVersion, shownId, type VersionDraft } from './version.ts'
+import { type Mutable, own, pushVersion, writtenId, type VersionDraft } from './version.ts'
 
 const EMPTY = new Uint8Array(0)
 
@@ -81,7 +82,10 @@ export function putObject(ctx: Context): Handler<'PutObject'> {
         const locked = withLock(draft, bucketRow, lock)
         return pushVersion(ctx, tx, bucketRow, key, head, locked, written.bytes)
       })
-      return answer(bucketRow, version)
+      const output = answer(bucketRow, version)
+      const expiration = expirationOf(ctx, bucketRow, bucket, key, version)
+      if (expiration !== undefined) output.Expiration = await expiration
+      return output
     } catch (error) {
       await discardWritten(ctx, written, error)
       throw error
@@ -101,7 +105,7 @@ function checkHasDigest(input: Input<'PutObject'>): void {
 function answer(bucket: BucketRow, version: VersionRow): Output<'PutObject'> {
   const output: Output<'PutObject'> = { ETag: `"${version.e}"` }
   addChecksum(output, version.k)
-  const versionId = shownId(bucket, version)
+  const versionId = writtenId(bucket, version)
   if (versionId !== undefined) output.VersionId = versionId
   return output
 }

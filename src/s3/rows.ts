@@ -108,7 +108,7 @@ export type VersionRow = {
   /** Storage class, where not STANDARD. */
   readonly sc?: StorageClass
   readonly acl?: StoredAcl
-  /** Tags, in the order in which they were given. */
+  /** Tags, by their keys. */
   readonly tg?: readonly StoredTag[]
   /** Owner's id and display name, where that is not the bucket's owner (`versionOwner` in version.ts). */
   readonly o?: readonly [id: string, displayName: string]

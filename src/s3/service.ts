@@ -5,6 +5,7 @@ import { getBucketAcl, putBucketAcl } from './bucket-acl.ts'
 import { deleteBucketCors, getBucketCors, putBucketCors } from './bucket-cors.ts'
 import { getBucketLocation, headBucket } from './bucket-info.ts'
 import { getObjectLockConfiguration, putObjectLockConfiguration } from './bucket-lock.ts'
+import { bucketSettings } from './bucket-settings.ts'
 import { deleteBucketTagging, getBucketTagging, putBucketTagging } from './bucket-tagging.ts'
 import { getBucketVersioning, putBucketVersioning } from './bucket-versioning.ts'
 import { completeMultipartUpload } from './complete-upload.ts'
@@ -15,12 +16,20 @@ import { createMultipartUpload } from './create-upload.ts'
 import { deleteBucket } from './delete-bucket.ts'
 import { deleteObject } from './delete-object.ts'
 import { deleteObjects } from './delete-objects.ts'
+import { directoryBuckets } from './directory-buckets.ts'
 import { getObject, headObject } from './get-object.ts'
+import { lifecycleConfig } from './lifecycle-config.ts'
 import { listBuckets } from './list-buckets.ts'
 import { listObjects, listObjectsV2 } from './list-objects.ts'
 import { listParts } from './list-parts.ts'
 import { listMultipartUploads } from './list-uploads.ts'
 import { listObjectVersions } from './list-versions.ts'
+import {
+  analyticsConfigs,
+  intelligentTieringConfigs,
+  inventoryConfigs,
+  metricsConfigs,
+} from './named-configs.ts'
 import { getObjectAcl, putObjectAcl } from './object-acl.ts'
 import { getObjectAttributes } from './object-attributes.ts'
 import {
@@ -36,6 +45,13 @@ import { uploadPartCopy } from './upload-part-copy.ts'
 
 export function createS3(ctx: Context): S3Api {
   return {
+    ...analyticsConfigs(ctx),
+    ...intelligentTieringConfigs(ctx),
+    ...inventoryConfigs(ctx),
+    ...metricsConfigs(ctx),
+    ...bucketSettings(ctx),
+    ...directoryBuckets(ctx),
+    ...lifecycleConfig(ctx),
     AbortMultipartUpload: abortMultipartUpload(ctx),
     CompleteMultipartUpload: completeMultipartUpload(ctx),
     CopyObject: copyObject(ctx),

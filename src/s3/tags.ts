@@ -35,7 +35,7 @@ export function storedTags(tags: readonly Tag[] | undefined, tagged: Tagged): re
     return [Key, Value]
   })
   checkTags(pairs, tagged)
-  return pairs
+  return pairs.toSorted(byKey)
 }
 
 /** The tags of an `x-amz-tagging` header: a query string. Undefined where it has none. Rejects with InvalidArgument and InvalidTag. */
@@ -50,7 +50,12 @@ export function tagsFromHeader(header: string | undefined): readonly StoredTag[]
     pairs.push([key, at === -1 ? '' : decode(pair.slice(at + 1), header)])
   }
   checkTags(pairs, 'object')
-  return pairs.length === 0 ? undefined : pairs
+  return pairs.length === 0 ? undefined : pairs.toSorted(byKey)
+}
+
+/** S3 keeps no order of tags, and clients compare them in this one. */
+function byKey([a]: StoredTag, [b]: StoredTag): number {
+  return a < b ? -1 : 1
 }
 
 export function shownTags(tags: readonly StoredTag[] | undefined): Tag[] {

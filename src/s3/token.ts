@@ -11,7 +11,7 @@ import { S3Error } from '../api/error.ts'
 const VERSION = 1
 const HEAD_BYTES = 5
 
-export type TokenKind = 'objects' | 'buckets'
+export type TokenKind = 'objects' | 'buckets' | 'configs' | 'annotations'
 
 export function encodeToken(kind: TokenKind, marker: string): string {
   const text = Buffer.from(marker)

@@ -62,7 +62,7 @@ async function take(f: Fixture, model: Model, what: Step): Promise<void> {
   switch (what.do) {
     case 'put': {
       const { VersionId } = await f.put('k', what.body)
-      expect(VersionId === undefined).toBe(model.state === undefined)
+      expect(VersionId !== undefined).toBe(model.state === 'Enabled')
       model.push(VersionId ?? 'null', what.body)
       return
     }

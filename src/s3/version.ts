@@ -70,6 +70,11 @@ export function shownId(bucket: BucketRow, version: VersionRow): string | undefi
   return bucket.versioning === undefined && version.v !== undefined ? undefined : publicId(version)
 }
 
+/** What the answer to a write says of the version that it made: S3 names it only while versioning is Enabled. */
+export function writtenId(bucket: BucketRow, version: VersionRow): string | undefined {
+  return bucket.versioning === 'Enabled' ? publicId(version) : undefined
+}
+
 /** Refuses what cannot be a version id. */
 export function checkVersionId(versionId: string): void {
   if (versionId === 'null' || isUlid(versionId)) return
