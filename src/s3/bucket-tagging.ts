@@ -21,7 +21,7 @@ export function getBucketTagging(ctx: Context): Handler<'GetBucketTagging'> {
 
 export function putBucketTagging(ctx: Context): Handler<'PutBucketTagging'> {
   return async (input) => {
-    const tags = storedTags(input.Tagging?.TagSet, 'bucket')
+    const tags = storedTags(ctx, input.Tagging?.TagSet, 'bucket')
     const document = tags.length === 0 ? null : tags
     await writeConfig(ctx, input.Bucket ?? '', 'tagging', document, (bucket) =>
       checkExpectedOwner(input.ExpectedBucketOwner, bucket),

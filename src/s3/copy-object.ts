@@ -87,7 +87,7 @@ async function copy(
     source.table === 'object' && address.bucket === target.bucket && address.key === target.key
   if (isSelf) checkChanges(input, from)
   const draft = draftOf(input, call, bucket, from)
-  const tags = await tagsOf(input, call, target, address, from)
+  const tags = await tagsOf(ctx, input, call, target, address, from)
   if (tags !== undefined) draft.tg = tags
   const lock = await askedLock(input, call, bucket, target, ctx.clock.now())
   const asked: AskedCopy = { input, target, draft, lock }
@@ -114,6 +114,7 @@ interface AskedCopy {
 
 /** The tags of the copy: those of the source, or those of the request. Rejects with AccessDenied for who may not read, or give, them. */
 async function tagsOf(
+  ctx: Context,
   input: CopyInput,
   call: Call,
   target: Address,
@@ -121,7 +122,7 @@ async function tagsOf(
   from: VersionRow,
 ): Promise<readonly StoredTag[] | undefined> {
   const replaces = input.TaggingDirective === 'REPLACE'
-  const tags = replaces ? tagsFromHeader(input.Tagging) : from.tg
+  const tags = replaces ? tagsFromHeader(ctx, input.Tagging) : from.tg
   if (tags === undefined) return undefined
   if (!replaces) {
     if (versionId === undefined) await demand(call, 's3:GetObjectTagging', { bucket, key })

@@ -28,7 +28,7 @@ export function createBucket(ctx: Context): Handler<'CreateBucket'> {
     if (requester === undefined) throw new S3Error('AccessDenied')
     checkBucketName(name)
     const region = placeOf(ctx, input.CreateBucketConfiguration?.LocationConstraint)
-    const tags = storedTags(input.CreateBucketConfiguration?.Tags ?? [], 'new bucket')
+    const tags = storedTags(ctx, input.CreateBucketConfiguration?.Tags ?? [], 'new bucket')
     const owner = [requester.id, requester.displayName] as const
     const acl = aclFromHeaders(input, owner, owner)
     const row: BucketRow = {

@@ -31,7 +31,7 @@ export function createMultipartUpload(ctx: Context): Handler<'CreateMultipartUpl
     const headers = storedHeaders(input)
     const metadata = storedMetadata(input.Metadata)
     const sc = storedClass(input.StorageClass)
-    const tags = tagsFromHeader(input.Tagging)
+    const tags = tagsFromHeader(ctx, input.Tagging)
     if (tags !== undefined) await demand(call, 's3:PutObjectTagging', { bucket, key })
     const { value: before } = await ctx.buckets.read(bucket)
     const lock = await askedLock(input, call, before, { bucket, key }, ctx.clock.now())

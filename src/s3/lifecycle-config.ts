@@ -45,7 +45,8 @@ export function lifecycleConfig(ctx: Context): S3Api {
       }
       const asked = input.LifecycleConfiguration?.Rules ?? []
       if (asked.length === 0 || asked.length > RULES_MAX) throw new S3Error('MalformedXML')
-      for (const rule of asked) checkRule(rule)
+      const isStrict = ctx.options.compat === 'aws-2026'
+      for (const rule of asked) checkRule(rule, isStrict)
       const rules = asked.map((rule) => ({ ...rule, ID: rule.ID ?? ctx.ids.next() }))
       if (new Set(rules.map((rule) => rule.ID)).size < rules.length) {
         throw invalid('Rule ID must be unique. Found same ID for more than one rule', 'ID')
@@ -85,12 +86,15 @@ function shown(rule: LifecycleRule): LifecycleRule {
   }
 }
 
-function checkRule(rule: LifecycleRule): void {
+/** `isStrict`: several things in a filter stand in And, as AWS insists. */
+function checkRule(rule: LifecycleRule, isStrict: boolean): void {
   if ((rule.ID?.length ?? 0) > ID_MAX) {
     throw invalid(`ID length should not exceed allowed limit of ${ID_MAX}`, 'ID')
   }
   if (rule.Status === undefined) throw new S3Error('MalformedXML')
   if ((rule.Prefix === undefined) === (rule.Filter === undefined)) throw new S3Error('MalformedXML')
+  const asked = Object.values(rule.Filter ?? {}).filter((value) => value !== undefined)
+  if (isStrict && asked.length > 1) throw new S3Error('MalformedXML')
   const named = checkFilter(rule.Filter)
   checkExpiration(rule, named)
   checkTransitions(rule)

@@ -144,7 +144,8 @@ export class Lifecycle {
     if (run === undefined) return
     const { secondsPerDay } = this.#options
     const calendar = { secondsPerDay }
-    const moment: Moment = { now: this.#ctx.clock.now(), calendar, min: document.min }
+    const min = document.min ?? leastMoved(this.#ctx)
+    const moment: Moment = { now: this.#ctx.clock.now(), calendar, min }
     if (run.table === 'object') {
       if (!(await this.#walkHeads(bucket, rules, moment, run, report))) return
       run = { ...run, table: 'upload', from: '' }
@@ -261,6 +262,11 @@ export class Lifecycle {
     }
     return true
   }
+}
+
+/** S3 of today leaves small objects where they are unless it is told otherwise. */
+function leastMoved({ options }: Context): Moment['min'] {
+  return options.compat === 'aws-2026' ? 'all_storage_classes_128K' : undefined
 }
 
 /** For tests and tools: whether a round of the bucket is under way or done. */

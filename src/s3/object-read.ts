@@ -63,6 +63,11 @@ async function missing(
   versionId: string | undefined,
 ): Promise<S3Error> {
   await ctx.buckets.readFresh(bucket)
+  // AWS says nothing of markers where none is; suites want to hear it.
+  if (versionId === undefined && ctx.options.compat === 'legacy') {
+    const headers = { 'x-amz-delete-marker': 'false' }
+    return new S3Error('NoSuchKey', { fields: { Key: key }, headers })
+  }
   return noSuchObject(key, versionId)
 }
 

@@ -156,3 +156,11 @@ test('a bucket has up to 50 tags, from its creation or later', async () => {
   await deleteBucketTagging(f.ctx)(of, CALL)
   await expect(getBucketTagging(f.ctx)(of, CALL)).rejects.toMatchObject({ code: 'NoSuchTagSet' })
 })
+
+test('the error for too many tags is the one of the profile', async () => {
+  const today = new Uploads(new MemoryStore(), new MemoryStorage(), { compat: 'aws-2026' })
+  await today.bucket()
+  const Tagging = Array.from({ length: 11 }, (_, n) => `${n}=`).join('&')
+  await expect(today.put('k', 'x', { Tagging })).rejects.toMatchObject({ code: 'BadRequest' })
+  await expect(f.put('k', 'x', { Tagging })).rejects.toMatchObject({ code: 'InvalidTag' })
+})

@@ -20,7 +20,7 @@ export function getObjectTagging(ctx: Context): Handler<'GetObjectTagging'> {
 
 export function putObjectTagging(ctx: Context): Handler<'PutObjectTagging'> {
   return async (input) => {
-    const tags = storedTags(input.Tagging?.TagSet, 'object')
+    const tags = storedTags(ctx, input.Tagging?.TagSet, 'object')
     return idOf(await setTags(ctx, input, tags))
   }
 }

@@ -40,7 +40,7 @@ export function putObject(ctx: Context): Handler<'PutObject'> {
     checkExpectedOwner(input.ExpectedBucketOwner, before)
     const owner = ownerOf(call, before)
     const acl = aclFromHeaders(input, owner, before.owner)
-    const tags = tagsFromHeader(input.Tagging)
+    const tags = tagsFromHeader(ctx, input.Tagging)
     if (tags !== undefined) await demand(call, 's3:PutObjectTagging', { bucket, key })
     const locks = namesLock(input)
     if (locks) checkHasDigest(input)

@@ -6,6 +6,7 @@
  */
 import type { Tag } from '@aws-sdk/client-s3'
 import { S3Error } from '../api/error.ts'
+import type { Context, S3Options } from './context.ts'
 import type { StoredTag } from './rows.ts'
 
 export const OBJECT_TAGS_MAX = 10
@@ -28,18 +29,25 @@ const RESERVED_WORDS: Readonly<Record<Tagged, string>> = {
 }
 
 /** The tags of a document, to be kept. Rejects with MalformedXML and InvalidTag. */
-export function storedTags(tags: readonly Tag[] | undefined, tagged: Tagged): readonly StoredTag[] {
+export function storedTags(
+  { options: { compat } }: Context,
+  tags: readonly Tag[] | undefined,
+  tagged: Tagged,
+): readonly StoredTag[] {
   if (tags === undefined) throw new S3Error('MalformedXML')
   const pairs = tags.map(({ Key, Value }): StoredTag => {
     if (Key === undefined || Value === undefined) throw new S3Error('MalformedXML')
     return [Key, Value]
   })
-  checkTags(pairs, tagged)
+  checkTags(pairs, tagged, compat)
   return pairs.toSorted(byKey)
 }
 
 /** The tags of an `x-amz-tagging` header: a query string. Undefined where it has none. Rejects with InvalidArgument and InvalidTag. */
-export function tagsFromHeader(header: string | undefined): readonly StoredTag[] | undefined {
+export function tagsFromHeader(
+  { options: { compat } }: Context,
+  header: string | undefined,
+): readonly StoredTag[] | undefined {
   if (header === undefined) return undefined
   const pairs: StoredTag[] = []
   for (const pair of header.split('&')) {
@@ -49,7 +57,7 @@ export function tagsFromHeader(header: string | undefined): readonly StoredTag[]
     if (pairs.some(([other]) => other === key)) throw invalidHeader(header)
     pairs.push([key, at === -1 ? '' : decode(pair.slice(at + 1), header)])
   }
-  checkTags(pairs, 'object')
+  checkTags(pairs, 'object', compat)
   return pairs.length === 0 ? undefined : pairs.toSorted(byKey)
 }
 
@@ -62,11 +70,11 @@ export function shownTags(tags: readonly StoredTag[] | undefined): Tag[] {
   return (tags ?? []).map(([Key, Value]) => ({ Key, Value }))
 }
 
-function checkTags(tags: readonly StoredTag[], tagged: Tagged): void {
+function checkTags(tags: readonly StoredTag[], tagged: Tagged, compat: S3Options['compat']): void {
   const max = tagged === 'object' ? OBJECT_TAGS_MAX : BUCKET_TAGS_MAX
   if (tags.length > max) {
     const message = `${tagged === 'object' ? 'Object' : 'Bucket'} tags cannot be greater than ${max}`
-    throw new S3Error('InvalidTag', { message })
+    throw new S3Error(compat === 'legacy' ? 'InvalidTag' : 'BadRequest', { message })
   }
   const keys = new Set<string>()
   for (const [key, value] of tags) {
