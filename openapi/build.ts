@@ -49,16 +49,23 @@ function checkRules(shapes: Record<string, Shape>): void {
   }
 }
 
-/** Operations for which `src/s3/service.ts` has a handler; all of them must be in the model. */
-function servedIn(source: string, operations: object): ReadonlySet<string> {
-  const body = /export function createS3\(.*?return \{\n(.*?)\n {2}\}/s.exec(source)?.[1] ?? ''
-  const names = [...body.matchAll(/^ {4}(\w+): /gm)].map(([, name = '']) => name)
-  if (names.length === 0) throw new Error('no handler found in src/s3/service.ts')
-  for (const name of names) {
-    if (!(name in operations))
-      throw new Error(`src/s3/service.ts has ${name}, which is no operation of S3`)
+/** Where handlers are gathered. */
+const SERVICES = ['src/s3/service.ts', 'src/torrent/service.ts']
+
+/** Operations for which there is a handler; all of them must be in the model. */
+function served(operations: object): ReadonlySet<string> {
+  const all = new Set<string>()
+  for (const file of SERVICES) {
+    const source = readFileSync(pathOf(`../${file}`), 'utf8')
+    const body = /export function create\w+\(.*?return \{\n(.*?)\n {2}\}/s.exec(source)?.[1] ?? ''
+    const names = [...body.matchAll(/^ {4}(\w+): /gm)].map(([, name = '']) => name)
+    if (names.length === 0) throw new Error(`no handler found in ${file}`)
+    for (const name of names) {
+      if (!(name in operations)) throw new Error(`${file} has ${name}, which is no operation of S3`)
+      all.add(name)
+    }
   }
-  return new Set(names)
+  return all
 }
 
 function lines(value: Readonly<Record<string, unknown>>): string {
@@ -106,11 +113,12 @@ function readOld(file: string): string {
 /** Exit status. */
 export function main(check: boolean): number {
   const model = patched(readSdk())
-  const source = readFileSync(pathOf('../src/s3/service.ts'), 'utf8')
-  const served = servedIn(source, model.operations)
   const made: readonly (readonly [string, string])[] = [
     ['src/api/model.gen.ts', modelSource(model)],
-    ['openapi/s3.openapi.json', `${JSON.stringify(describe(model, served), null, 1)}\n`],
+    [
+      'openapi/s3.openapi.json',
+      `${JSON.stringify(describe(model, served(model.operations)), null, 1)}\n`,
+    ],
   ]
   let stale = 0
   for (const [name, text] of made) {

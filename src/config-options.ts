@@ -218,6 +218,14 @@ export const OPTIONS: readonly Option[] = [
     help: 'opaque: large uploads cost half the CPU, ETags are no MD5',
   },
   {
+    key: 'torrent.tracker',
+    env: 'SLUICE_TORRENT_TRACKER',
+    kind: 'text',
+    preset: 'off',
+    hint: 'off|on',
+    help: 'on: a BitTorrent tracker at /announce, named in the torrents of objects',
+  },
+  {
     key: 'limits.maxObjectSize',
     flag: 'max-object-size',
     env: 'SLUICE_MAX_OBJECT_SIZE',

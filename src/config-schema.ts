@@ -32,6 +32,7 @@ interface Shape<Measure> {
     seal?: { keys: SealKeySettings[] } | undefined
   } & S3Settings
   etag: 'md5' | 'opaque'
+  torrent: { tracker: 'off' | 'on' }
   limits: {
     maxObjectSize: Measure
     minPartSize: Measure
@@ -218,6 +219,7 @@ function build() {
       })
       .prefault({}),
     etag: choice('etag', ['md5', 'opaque']),
+    torrent: z.strictObject({ tracker: choice('torrent.tracker', ['off', 'on']) }).prefault({}),
     limits: z
       .strictObject({
         maxObjectSize: size('limits.maxObjectSize', 1, 5 * 2 ** 30, '1 byte to 5GiB'),

@@ -67,6 +67,8 @@ export interface Config {
   readonly metadata: MetadataOptions
   readonly storage: StorageOptions
   readonly etag: 'md5' | 'opaque'
+  /** A BitTorrent tracker answers beside S3. */
+  readonly hasTracker: boolean
   readonly limits: Limits
   readonly sweepIntervalMs: number
   /** 0: never. */
@@ -160,6 +162,7 @@ function resolveConfig(settings: Settings, raw: Raw): Config {
     metadata: metadataOptions(settings, data, raw),
     storage: { ...storageEngine(settings, data, raw), ...(seal && { seal }) },
     etag: settings.etag,
+    hasTracker: settings.torrent.tracker === 'on',
     limits: {
       maxObjectSizeBytes: limits.maxObjectSize,
       minPartSizeBytes: limits.minPartSize,

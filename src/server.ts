@@ -17,7 +17,13 @@ import { createAuthenticator } from './auth/open.ts'
 import { CountedMetadata } from './census.ts'
 import { type Config, type Credential, userIdOf } from './config.ts'
 import { type DataFolder, openDataFolder } from './data-folder.ts'
-import { type Gate, type GateOptions, openGate, SERVER_OPTIONS } from './http/open.ts'
+import {
+  ANNOUNCE_PATH,
+  type Gate,
+  type GateOptions,
+  openGate,
+  SERVER_OPTIONS,
+} from './http/open.ts'
 import type { Clock } from './lib/ids.ts'
 import { Ulids } from './lib/ulid.ts'
 import { createPort, drain, listen, type Port, reloadTls, StartError } from './listen.ts'
@@ -29,6 +35,8 @@ import { createRequestRecorder } from './requests.ts'
 import { leaseOf } from './s3/bucket-lease.ts'
 import type { S3Options } from './s3/context.ts'
 import { openS3 } from './s3/open.ts'
+import { createTorrentS3 } from './torrent/service.ts'
+import { Tracker } from './torrent/tracker.ts'
 
 export interface Server {
   /** `http://127.0.0.1:9000` */
@@ -68,7 +76,12 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
   if (half !== undefined) throw new StartError(half)
   const storage = await openStorage(config.storage, metrics)
   closers.add(() => storage[Symbol.asyncDispose]())
-  const { api, cors, sweep, lifecycle } = openS3({
+  const {
+    api: s3,
+    cors,
+    sweep,
+    lifecycle,
+  } = openS3({
     metadata,
     storage,
     clock: SYSTEM_CLOCK,
@@ -89,6 +102,8 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
   })
   closers.add(() => sweep.stop())
   closers.add(() => lifecycle.stop())
+  const place = { url: config.publicUrl?.replace(/\/+$/, '') }
+  const api = withTorrents(s3, config, () => place.url ?? '')
   await declareBuckets(api, config, credentials[0]!)
   metrics.gauge('sluice_buckets', 'Buckets.', () => metadata.buckets())
   metrics.gauge(
@@ -105,6 +120,7 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
 
   const ports = new Ports(config, closers)
   const { url, controlUrl } = await openPorts(config, ports, gate)
+  place.url ??= url
   sweep.start()
   lifecycle.start()
   closers.add(startCensus(metadata, log))
@@ -136,6 +152,12 @@ async function openPorts(
   return { url, controlUrl: await listen(second, control.host, control.port) }
 }
 
+/** `publicUrl`: how clients reach us; known once we listen. */
+function withTorrents(api: S3Api, { hasTracker }: Config, publicUrl: () => string): S3Api {
+  const trackers = (): readonly string[] => (hasTracker ? [publicUrl() + ANNOUNCE_PATH] : [])
+  return { ...api, ...createTorrentS3(api, { publicUrl, trackers }) }
+}
+
 interface GateParts {
   readonly api: S3Api
   readonly cors: CorsLookup
@@ -162,6 +184,7 @@ function gateOptionsOf(config: Config, parts: GateParts): GateOptions {
     putBytesMax: config.limits.maxObjectSizeBytes,
     bodyTimeoutMs: config.limits.idleTimeoutMs,
     onRequest: createRequestRecorder(log, metrics),
+    ...(config.hasTracker && { tracker: new Tracker(SYSTEM_CLOCK, Math.random) }),
     controlOnMain: config.control === undefined,
     control: {
       ready,

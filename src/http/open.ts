@@ -12,10 +12,12 @@ import { Intake } from './intake.ts'
 import { createListener } from './listener.ts'
 import { createPipeline, signedOnly, type Authorize } from './pipeline.ts'
 import type { RequestEntry } from './request-entry.ts'
+import { answerTracker, type TrackerDesk } from './tracker-paths.ts'
 
 export { SERVER_OPTIONS } from './listener.ts'
 export type { ControlOptions } from './app.ts'
 export type { RequestEntry } from './request-entry.ts'
+export { ANNOUNCE_PATH } from './tracker-paths.ts'
 
 export interface GateOptions {
   readonly api: S3Api
@@ -31,6 +33,8 @@ export interface GateOptions {
   readonly authorize?: Authorize
   /** Absent: no bucket lets pages of other origins in. */
   readonly cors?: CorsLookup
+  /** Absent: there is no tracker. */
+  readonly tracker?: TrackerDesk
   /** What stands before us speaks TLS with the clients. */
   readonly behindTls?: boolean
   /** One PUT or part, in bytes. */
@@ -82,9 +86,11 @@ export function openGate(options: GateOptions): Gate {
     hostId,
     nextRequestId,
     intercept(request, response) {
-      if (!options.controlOnMain || !isControl(request)) return false
-      void answer(request, response)
-      return true
+      if (options.controlOnMain && isControl(request)) {
+        void answer(request, response)
+        return true
+      }
+      return options.tracker !== undefined && answerTracker(options.tracker, request, response)
     },
   })
 

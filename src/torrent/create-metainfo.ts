@@ -7,7 +7,8 @@ import type { Body } from '../lib/stream.ts'
 import { bencode, type Encodable } from './bencode.ts'
 import { BLOCK_BYTES, powerOfTwo } from './merkle.ts'
 import { TorrentError } from './metainfo.ts'
-import { type FileHashes, FileTree, PieceSha1 } from './piece-hashes.ts'
+import type { FileHashes } from './piece-hashes.ts'
+import type { RowHasher, RowHasherOptions } from './row-hasher.ts'
 
 export type TorrentVersion = 'v1' | 'v2' | 'hybrid'
 
@@ -32,6 +33,8 @@ export interface CreateOptions {
   /** Epoch milliseconds. */
   readonly createdAt?: number
   readonly isPrivate?: boolean
+  /** Who hashes: this thread, or one beside it. */
+  readonly hasher: (options: RowHasherOptions) => RowHasher
   /** Told of bytes as they are hashed. */
   readonly onBytes?: (count: number) => void
 }
@@ -120,29 +123,32 @@ interface Hashed {
 async function hashAll(
   files: readonly SourceFile[],
   pieceBytes: number,
-  { version, onBytes }: CreateOptions,
+  options: CreateOptions,
 ): Promise<Hashed> {
-  const sha1 = version === 'v2' ? undefined : new PieceSha1(pieceBytes)
+  const { version, onBytes, hasher: open } = options
+  const isPadded = version === 'hybrid' && !isSingle(files, options)
+  using hasher = open({
+    pieceBytes,
+    hashesPieces: version !== 'v2',
+    hashesTrees: version !== 'v1',
+  })
   const trees: FileHashes[] = []
   const pads: number[] = []
-  for (const [i, file] of files.entries()) {
-    const tree = version === 'v1' ? undefined : new FileTree(pieceBytes)
+  for (const file of files) {
     let count = 0
     for await (const chunk of await file.read()) {
-      sha1?.update(chunk)
-      tree?.update(chunk)
+      await hasher.update(chunk)
       count += chunk.length
       onBytes?.(chunk.length)
     }
     if (count !== file.sizeBytes)
       throw new TorrentError(`${file.path.join('/')} has ${count} bytes, not ${file.sizeBytes}`)
-    if (tree !== undefined) trees.push(tree.finish())
-    const isLast = files.slice(i + 1).every(({ sizeBytes }) => sizeBytes === 0)
-    const pad = version === 'hybrid' && !isLast ? padBehind(count, pieceBytes) : 0
-    sha1?.pad(pad)
+    // The last file too, as libtorrent does; a single file has no list in which a pad could stand.
+    const pad = isPadded ? padBehind(count, pieceBytes) : 0
+    trees.push(await hasher.endFile(pad))
     pads.push(pad)
   }
-  return { pieces: sha1?.finish() ?? Buffer.alloc(0), trees, pads }
+  return { pieces: await hasher.finish(), trees, pads }
 }
 
 function padBehind(sizeBytes: number, pieceBytes: number): number {

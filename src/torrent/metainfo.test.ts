@@ -11,6 +11,9 @@ import {
 import { BLOCK_BYTES, rootOf } from './merkle.ts'
 import { type Metainfo, TorrentError } from './metainfo.ts'
 import { readInfo, readMetainfo } from './read-metainfo.ts'
+import { LocalRowHasher, ThreadRowHasher } from './row-hasher.ts'
+
+const hasher: CreateOptions['hasher'] = (options) => new LocalRowHasher(options)
 
 const sha1 = (bytes: Uint8Array): string => createHash('sha1').update(bytes).digest('hex')
 
@@ -45,7 +48,7 @@ async function made(
   options: Partial<CreateOptions> & Pick<CreateOptions, 'version'>,
 ): Promise<Metainfo> {
   return readMetainfo(
-    await createMetainfo(files, { name: 'torrent', pieceBytes: 32_768, ...options }),
+    await createMetainfo(files, { name: 'torrent', pieceBytes: 32_768, hasher, ...options }),
   )
 }
 
@@ -96,7 +99,12 @@ test('pieces of version 1 run across files; in a hybrid pads keep them apart', a
   const hashes = [0, 32_768, 65_536].map((at) => sha1(row.subarray(at, at + 32_768)))
   expect(Buffer.from(v1.info.pieces!).toString('hex')).toBe(hashes.join(''))
   const hybrid = await made(files, { version: 'hybrid' })
-  const padded = Buffer.concat([content(40_000), Buffer.alloc(65_536 - 40_000), content(30_000, 3)])
+  const padded = Buffer.concat([
+    content(40_000),
+    Buffer.alloc(65_536 - 40_000),
+    content(30_000, 3),
+    Buffer.alloc(2768),
+  ])
   const apart = [0, 32_768, 65_536].map((at) => sha1(padded.subarray(at, at + 32_768)))
   expect(Buffer.from(hybrid.info.pieces!).toString('hex')).toBe(apart.join(''))
 })
@@ -137,7 +145,7 @@ test('what makes no torrent is refused', async () => {
   const make = (
     files: readonly SourceFile[],
     options: Partial<CreateOptions> = {},
-  ): Promise<Buffer> => createMetainfo(files, { name: 't', version: 'hybrid', ...options })
+  ): Promise<Buffer> => createMetainfo(files, { name: 't', version: 'hybrid', hasher, ...options })
   await expect(make([])).rejects.toThrow('there are no bytes')
   await expect(make([source('a', new Uint8Array(0))])).rejects.toThrow('there are no bytes')
   await expect(make([source('a', content(1)), source('a', content(1))])).rejects.toThrow(
@@ -163,7 +171,7 @@ async function bent(
   version: CreateOptions['version'],
   change: (info: Map<string, Encodable>, torrent: Map<string, Encodable>) => void,
 ): Promise<Buffer> {
-  const bytes = await createMetainfo(TREE, { name: 'torrent', pieceBytes: 32_768, version })
+  const bytes = await createMetainfo(TREE, { name: 'torrent', pieceBytes: 32_768, version, hasher })
   const torrent = loose(bdecode(bytes)) as Map<string, Encodable>
   change(torrent.get('info') as Map<string, Encodable>, torrent)
   return bencode(torrent)
@@ -233,7 +241,7 @@ test('a piece layer must lead to its file’s root, and belong to a file', async
 })
 
 test('an info dictionary of version 2 that could be written otherwise is refused', async () => {
-  const bytes = await createMetainfo(TREE, { name: 'torrent', version: 'v2' })
+  const bytes = await createMetainfo(TREE, { name: 'torrent', version: 'v2', hasher })
   const text = bytes.toString('latin1').replace('12:meta versioni2e', '12:meta versioni02e')
   expect(() => readMetainfo(Buffer.from(text, 'latin1'))).toThrow('not canonical')
 })
@@ -276,4 +284,14 @@ test('pad files and attributes of BEP 47 are understood', async () => {
   expect(files[0]).toMatchObject({ isExecutable: true, isHidden: true })
   expect(files[4]).toMatchObject({ sizeBytes: 0, link: ['d', 'a'] })
   expect(files[5]!.offset).toBe(11)
+})
+
+test('a thread hashes as this one does, and what fails there fails here', async () => {
+  const beside: CreateOptions['hasher'] = (options) => new ThreadRowHasher(options)
+  const make = (by: CreateOptions['hasher']): Promise<Buffer> =>
+    createMetainfo(TREE, { name: 'torrent', version: 'hybrid', pieceBytes: 16_384, hasher: by })
+  expect(await make(beside)).toEqual(await make(hasher))
+  using ended = new ThreadRowHasher({ pieceBytes: 0, hashesPieces: true, hashesTrees: true })
+  ended[Symbol.dispose]()
+  await expect(ended.finish()).rejects.toThrow('given up')
 })
