@@ -10,6 +10,8 @@ import type { Bounds, Choice, Member, OperationModel } from '../src/api/model.ts
 export const OPERATIONS: Readonly<Record<string, Partial<OperationModel>>> = {
   // Told from ListBuckets by its host alone, which a gateway does not have; the JS SDK names it.
   ListDirectoryBuckets: { query: 'x-id=ListDirectoryBuckets' },
+  // The model says nothing; S3's reference and S3 itself: 204.
+  PutBucketPolicy: { status: 204 },
   // "The XML you provided ..." comes under a code of its own for access control lists.
   PutBucketAcl: { malformed: 'MalformedACLError' },
   PutObjectAcl: { malformed: 'MalformedACLError' },
@@ -28,6 +30,11 @@ const EXPIRES: Record<string, Member> = {
   ExpiresString: { type: 'string', place: 'header', wire: 'expires' },
 }
 
+/** WRITE says nothing about an object, but older stores keep it and show it. */
+const GRANT_WRITE: Record<string, Member> = {
+  GrantWrite: { type: 'string', place: 'header', wire: 'x-amz-grant-write' },
+}
+
 /** Members added or replaced. */
 export const MEMBERS: Readonly<Record<string, Readonly<Record<string, Member>>>> = {
   // The root element holds the region as its text.
@@ -37,9 +44,9 @@ export const MEMBERS: Readonly<Record<string, Readonly<Record<string, Member>>>>
   // The SDK's own device for unparsable dates; on the wire it is the Expires header.
   GetObjectOutput: EXPIRES,
   HeadObjectOutput: EXPIRES,
-  PutObjectRequest: EXPIRES,
-  CopyObjectRequest: EXPIRES,
-  CreateMultipartUploadRequest: EXPIRES,
+  PutObjectRequest: { ...EXPIRES, ...GRANT_WRITE },
+  CopyObjectRequest: { ...EXPIRES, ...GRANT_WRITE },
+  CreateMultipartUploadRequest: { ...EXPIRES, ...GRANT_WRITE },
   GetObjectRequest: {
     ResponseExpiresString: { type: 'string', place: 'query', wire: 'response-expires' },
   },

@@ -9,6 +9,7 @@ const KEY = {
   userId: 'u',
   displayName: 'root',
   email: undefined,
+  isAdmin: true,
 }
 const SERVER: Server = {
   url: 'http://127.0.0.1:9000',

@@ -62,6 +62,7 @@ export interface CredentialSettings {
   displayName: string
   userId?: string | undefined
   email?: string | undefined
+  admin: boolean
 }
 
 export interface SealKeySettings {
@@ -145,6 +146,8 @@ const CREDENTIAL = z
       .optional(),
     /** By which grants of an access control list may name the user. */
     email: z.email('an e-mail address is expected').max(254).optional(),
+    /** May act for the owner of any bucket, and administer the users. */
+    admin: z.boolean().default(false),
   })
   .refine(
     (key) => (key.secretAccessKey === undefined) !== (key.secretAccessKeyFile === undefined),

@@ -198,12 +198,14 @@ describe('credentials', () => {
         secretAccessKey: 'secret+/=:',
         displayName: 'root',
         userId: userIdOf('root'),
+        isAdmin: true,
       },
       {
         accessKeyId: 'other',
         secretAccessKey: '12345678',
         displayName: 'o',
         userId: userIdOf('o'),
+        isAdmin: false,
       },
     ])
   })

@@ -34,6 +34,8 @@ export interface Credential {
   readonly displayName: string
   /** By which grants may name the user. */
   readonly email: string | undefined
+  /** May act for the owner of any bucket, and administer the users. */
+  readonly isAdmin: boolean
 }
 
 export interface Limits {
@@ -221,7 +223,7 @@ function storageEngine({ storage }: Settings, data: string, raw: Raw): StorageOp
 }
 
 function resolveCredential(credential: CredentialSettings, place: string): Credential {
-  const { accessKeyId, secretAccessKey, secretAccessKeyFile, displayName, userId, email } =
+  const { accessKeyId, secretAccessKey, secretAccessKeyFile, displayName, userId, email, admin } =
     credential
   return {
     accessKeyId,
@@ -230,6 +232,7 @@ function resolveCredential(credential: CredentialSettings, place: string): Crede
     displayName,
     userId: userId ?? userIdOf(displayName),
     email,
+    isAdmin: admin,
   }
 }
 
@@ -249,7 +252,7 @@ function rootFromEnvironment({ env, cwd }: Raw): Credential | undefined {
       'SLUICE_ROOT_ACCESS_KEY and SLUICE_ROOT_SECRET_KEY go together: one is unset',
     ])
   const result = checkCredential({ accessKeyId, secretAccessKey })
-  if ('credential' in result) return resolveCredential(result.credential, '')
+  if ('credential' in result) return { ...resolveCredential(result.credential, ''), isAdmin: true }
   throw new ConfigError(
     result.issues.map(
       ({ path, message }) =>

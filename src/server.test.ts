@@ -159,7 +159,7 @@ test('with a control port, health and metrics are there alone, and their paths a
   expect((await textOf(`${server.controlUrl}/metrics`)).text).toContain('sluice_objects')
   expect((await textOf(`${server.controlUrl}/bucket`)).status).toBe(404)
   const { status, text } = await textOf(`${server.url}/metrics`)
-  expect([status, text]).toEqual([403, expect.stringContaining('<Code>AccessDenied</Code>')])
+  expect([status, text]).toEqual([404, expect.stringContaining('<Code>NoSuchBucket</Code>')])
 })
 
 test('metrics ask for their token where one is configured', async () => {

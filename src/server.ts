@@ -12,8 +12,12 @@ import { UNRESTRICTED } from './api/access.ts'
 import type { CorsLookup } from './api/cors.ts'
 import { S3Error } from './api/error.ts'
 import { CLOCK_SKEW_MAX_MS } from './api/limits.ts'
+import type { Facts } from './api/facts.ts'
 import type { Requester, S3Api } from './api/operations.ts'
+import { Authorizer } from './auth/authorize.ts'
 import { createAuthenticator } from './auth/open.ts'
+import { createPolicyRules } from './auth/policy-rules.ts'
+import { Users } from './auth/users.ts'
 import { CountedMetadata } from './census.ts'
 import { type Config, type Credential, userIdOf } from './config.ts'
 import { type DataFolder, openDataFolder } from './data-folder.ts'
@@ -76,9 +80,11 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
   if (half !== undefined) throw new StartError(half)
   const storage = await openStorage(config.storage, metrics)
   closers.add(() => storage[Symbol.asyncDispose]())
+  const users = new Users(credentials)
   const {
     api: s3,
     cors,
+    facts,
     sweep,
     lifecycle,
   } = openS3({
@@ -88,6 +94,8 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
     ids: new Ulids(SYSTEM_CLOCK),
     meter: metrics,
     options: s3OptionsOf(config),
+    policies: createPolicyRules(config.compat === 'aws-2026'),
+    people: users,
     ...(wantsLease(config) && { lease: leaseOf(BUCKET_LEASE_MS) }),
     sweep: {
       intervalMs: config.sweepIntervalMs,
@@ -115,7 +123,7 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
   let isClosing = false
   const ready = async (): Promise<Readonly<Record<string, string>>> =>
     isClosing ? { server: 'closing' } : readiness(metadata, storage)
-  const gate = openGate(gateOptionsOf(config, { api, cors, credentials, metrics, log, ready }))
+  const gate = openGate(gateOptionsOf(config, { api, cors, facts, users, metrics, log, ready }))
   closers.add(() => gate[Symbol.dispose]())
 
   const ports = new Ports(config, closers)
@@ -161,22 +169,29 @@ function withTorrents(api: S3Api, { hasTracker }: Config, publicUrl: () => strin
 interface GateParts {
   readonly api: S3Api
   readonly cors: CorsLookup
-  readonly credentials: readonly Credential[]
+  readonly facts: Facts
+  readonly users: Users
   readonly metrics: Metrics
   readonly log: Log
   readonly ready: GateOptions['control']['ready']
 }
 
 function gateOptionsOf(config: Config, parts: GateParts): GateOptions {
-  const { api, cors, credentials, metrics, log, ready } = parts
+  const { api, cors, facts, users, metrics, log, ready } = parts
   return {
     api,
     cors,
     authenticator: createAuthenticator({
-      credentials,
+      users,
       region: config.signingRegion,
       clock: SYSTEM_CLOCK,
       skewMaxMs: CLOCK_SKEW_MAX_MS,
+    }),
+    authorize: new Authorizer({
+      facts,
+      clock: SYSTEM_CLOCK,
+      region: config.region,
+      compat: config.compat,
     }),
     region: config.region,
     behindTls: config.publicUrl?.startsWith('https:') === true,
@@ -240,7 +255,9 @@ function credentialsOf(
   const displayName = 'root'
   const userId = userIdOf(displayName)
   return {
-    credentials: [{ accessKeyId, secretAccessKey, displayName, userId, email: undefined }],
+    credentials: [
+      { accessKeyId, secretAccessKey, displayName, userId, email: undefined, isAdmin: true },
+    ],
     file,
   }
 }

@@ -48,6 +48,8 @@ export async function fill(metadataPath: string, bucket: string, count: number):
     ids: new Ulids(clock),
     options,
     meter: SILENT,
+    policies: { check: () => ({ isPublic: false, opensToWriters: false }) },
+    people: { name: () => undefined, byEmail: () => undefined },
     sweep: { onError: () => {} },
   })
   await api.CreateBucket!({ Bucket: bucket }, CALL)

@@ -1,4 +1,5 @@
 import type { Requester } from '../api/operations.ts'
+import type { User } from './user.ts'
 
 /** The request as it was signed: nothing decoded, nothing reordered. */
 export interface SignedRequest {
@@ -34,10 +35,19 @@ export interface ChunkSigner {
   trailer(sha256Hex: string): string
 }
 
+/** How a request was signed, in S3's words for conditions (`s3:authType`). */
+export type AuthType = 'REST-HEADER' | 'REST-QUERY-STRING' | 'POST'
+
 export interface Identity {
   readonly requester: Requester
+  readonly user: User
   readonly accessKeyId: string
   readonly body: BodyScheme
+  readonly authType: AuthType
+  /** `AWS4-HMAC-SHA256`, or `AWS` of version 2. */
+  readonly signatureVersion: string
+  /** When it was signed, by the client's clock; epoch milliseconds. */
+  readonly signedMs: number
 }
 
 /** An upload by form, as far as its signer and its policy go. */
@@ -50,7 +60,7 @@ export interface SignedForm {
 
 /** What the signer of a form lets it do. */
 export interface FormGrant {
-  readonly requester: Requester
+  readonly identity: Identity
   /** Bytes of the file. */
   readonly bounds: { readonly min: number; readonly max: number }
 }

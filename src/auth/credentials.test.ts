@@ -1,16 +1,25 @@
 import { expect, it } from 'vitest'
 import { BoundedMap } from '../lib/bounded-map.ts'
 import { Keyring } from './credentials.ts'
-import { ALICE, authenticator, byHeader, NOW, refusal, withHeaders } from './reference.fixture.ts'
+import {
+  ALICE,
+  authenticator,
+  BOB,
+  byHeader,
+  NOW,
+  refusal,
+  withHeaders,
+} from './reference.fixture.ts'
 import { HEADER_WORDING } from './refusal.ts'
 import { parseRequestTime, parseStamp, stampOf } from './request-time.ts'
 import { HeaderList } from './signed-headers.ts'
 import { Trust } from './trust.ts'
+import { Users } from './users.ts'
 
 const start =
   (...accessKeyIds: string[]) =>
   (): unknown =>
-    authenticator({ credentials: accessKeyIds.map((accessKeyId) => ({ ...ALICE, accessKeyId })) })
+    new Users(accessKeyIds.map((accessKeyId) => ({ ...ALICE, accessKeyId })))
 
 it('an access key that is given twice, empty, or not to be told from the rest of a header is refused at the start', () => {
   expect(start('A', 'B')).not.toThrow()
@@ -18,20 +27,18 @@ it('an access key that is given twice, empty, or not to be told from the rest of
   for (const bad of ['a/b', '', 'a,b', 'a=b', 'a b', 'ä', 'a'.repeat(129)]) {
     expect(start(bad)).toThrow('is not usable')
   }
-  expect(() => authenticator({ credentials: [{ ...ALICE, secretAccessKey: '' }] })).toThrow(
-    'has no secret',
-  )
+  expect(() => new Users([{ ...ALICE, secretAccessKey: '' }])).toThrow('has no secret')
 })
 
 it('an error about a credential never tells its secret', () => {
   const credentials = [ALICE, ALICE]
-  expect(() => authenticator({ credentials })).toThrow(
+  expect(() => new Users(credentials)).toThrow(
     expect.objectContaining({ message: expect.not.stringContaining(ALICE.secretAccessKey) }),
   )
 })
 
 it('a scope is kept once it has verified, and not before', () => {
-  const keyring = new Keyring([ALICE], undefined)
+  const keyring = new Keyring(new Users([ALICE]), undefined)
   const text = 'AKIDEXAMPLE/20261120/us-east-1/s3/aws4_request'
   const first = keyring.resolve(text, HEADER_WORDING)
   expect(keyring.resolve(text, HEADER_WORDING)).not.toBe(first)
@@ -39,12 +46,24 @@ it('a scope is kept once it has verified, and not before', () => {
   expect(keyring.resolve(text, HEADER_WORDING)).toBe(first)
 })
 
+it('a key that is replaced or taken away counts no more, at once', () => {
+  const users = new Users([ALICE, BOB])
+  const door = authenticator({ users })
+  expect(door.authenticate(byHeader())?.requester.id).toBe(ALICE.userId)
+  users.replace([{ ...ALICE, secretAccessKey: 'another secret' }, BOB])
+  expect(refusal(() => door.authenticate(byHeader())).code).toBe('SignatureDoesNotMatch')
+  users.replace([BOB])
+  expect(refusal(() => door.authenticate(byHeader())).code).toBe('InvalidAccessKeyId')
+  expect(() => users.replace([BOB, BOB])).toThrow('twice')
+  expect(users.owner(BOB.accessKeyId)?.user.requester.id).toBe(BOB.userId)
+})
+
 it('what has verified is at hand for the next request', () => {
-  const keyring = new Keyring([ALICE], undefined)
+  const keyring = new Keyring(new Users([ALICE]), undefined)
   const trust = new Trust(keyring, { now: () => NOW }, 0)
   const scope = keyring.resolve('AKIDEXAMPLE/20261120/us-east-1/s3/aws4_request', HEADER_WORDING)
   const list = new HeaderList('host', ['host'])
-  trust.identity(scope, list, { kind: 'unsigned' })
+  trust.identity(scope, list, { kind: 'unsigned' }, 'REST-HEADER', NOW)
   expect(keyring.resolve(scope.credential, HEADER_WORDING)).toBe(scope)
   expect(trust.headerList('host')).toBe(list)
 })
@@ -52,8 +71,8 @@ it('what has verified is at hand for the next request', () => {
 it('an unknown access key has a key that is made anew for each authenticator', () => {
   const text = 'NOBODY/20261120/us-east-1/s3/aws4_request'
   const signatures = [1, 2].map(() => {
-    const scope = new Keyring([ALICE], undefined).resolve(text, HEADER_WORDING)
-    expect(scope.requester).toBeUndefined()
+    const scope = new Keyring(new Users([ALICE]), undefined).resolve(text, HEADER_WORDING)
+    expect(scope.user).toBeUndefined()
     return scope.key.sign('x')
   })
   expect(signatures[0]).not.toBe(signatures[1])

@@ -3,18 +3,11 @@
  * its signing key; scopes that merely claim are not, so that strangers cannot crowd out the others.
  */
 import { randomBytes } from 'node:crypto'
-import type { Requester } from '../api/operations.ts'
 import { BoundedMap } from '../lib/bounded-map.ts'
 import type { Wording } from './refusal.ts'
 import { deriveSigningKey, type SigningKey } from './signing-key.ts'
-
-export interface Credential {
-  readonly accessKeyId: string
-  readonly secretAccessKey: string
-  /** Canonical user id of the owner. */
-  readonly userId: string
-  readonly displayName: string
-}
+import type { User } from './user.ts'
+import type { Owner, Users } from './users.ts'
 
 /** `<access key>/<date>/<region>/s3/aws4_request`, taken apart and resolved. */
 export interface Scope {
@@ -26,7 +19,7 @@ export interface Scope {
   /** The whole without the access key, as it is signed. */
   readonly text: string
   /** Undefined: nobody here has this access key. */
-  readonly requester: Requester | undefined
+  readonly user: User | undefined
   /** Of an unknown access key: a key that nobody has, so that refusing it costs as much. */
   readonly key: SigningKey
 }
@@ -34,44 +27,31 @@ export interface Scope {
 /** Scopes kept: one for each access key, day and region in use. */
 export const SCOPES_MAX = 4096
 
-export interface Owner {
-  readonly secretAccessKey: string
-  readonly requester: Requester
-}
-
 export class Keyring {
-  readonly #owners = new Map<string, Owner>()
-  readonly #scopes = new BoundedMap<Scope>(SCOPES_MAX)
+  readonly #users: Users
+  #generation: number
+  #scopes = new BoundedMap<Scope>(SCOPES_MAX)
   readonly #region: string | undefined
   readonly #nobody: string = randomBytes(30).toString('base64')
 
-  /**
-   * `region`: the only one accepted; undefined accepts any. Throws where two credentials share an
-   * access key, or one could not be told from the rest of a request.
-   */
-  constructor(credentials: readonly Credential[], region: string | undefined) {
+  /** `region`: the only one accepted; undefined accepts any. */
+  constructor(users: Users, region: string | undefined) {
+    this.#users = users
     this.#region = region
-    for (const { accessKeyId, secretAccessKey, userId, displayName } of credentials) {
-      if (!/^[\x21-\x7e]{1,128}$/.test(accessKeyId) || /[/,=]/.test(accessKeyId)) {
-        throw new Error(
-          `the access key ${JSON.stringify(accessKeyId)} is not usable: 1 to 128 visible ASCII characters, none of "/", "," and "="`,
-        )
-      }
-      if (secretAccessKey === '') throw new Error(`the access key ${accessKeyId} has no secret`)
-      if (this.#owners.has(accessKeyId)) {
-        throw new Error(`the access key ${accessKeyId} is given twice`)
-      }
-      this.#owners.set(accessKeyId, { secretAccessKey, requester: { id: userId, displayName } })
-    }
+    this.#generation = users.generation
   }
 
   /** Whose access key it is; undefined: nobody's here. */
   owner(accessKeyId: string): Owner | undefined {
-    return this.#owners.get(accessKeyId)
+    return this.#users.owner(accessKeyId)
   }
 
   /** Throws, in the scheme's words, where the credential is malformed or meant for somewhere else. */
   resolve(credential: string, wording: Wording): Scope {
+    if (this.#generation !== this.#users.generation) {
+      this.#scopes = new BoundedMap(SCOPES_MAX)
+      this.#generation = this.#users.generation
+    }
     return this.#scopes.get(credential) ?? this.#open(credential, wording)
   }
 
@@ -111,13 +91,13 @@ export class Keyring {
         `incorrect terminal "${terminal}". This endpoint uses "aws4_request".`,
       )
     }
-    const owner = this.#owners.get(accessKeyId)
+    const owner = this.#users.owner(accessKeyId)
     return {
       credential,
       accessKeyId,
       date,
       text: credential.substring(accessKeyId.length + 1),
-      requester: owner?.requester,
+      user: owner?.user,
       key: deriveSigningKey(owner?.secretAccessKey ?? this.#nobody, date, region),
     }
   }

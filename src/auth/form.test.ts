@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import type { Authenticator, FormGrant } from './authenticator.ts'
 import { createAuthenticator } from './open.ts'
 import { deriveSigningKey } from './signing-key.ts'
+import { Users } from './users.ts'
 
 const NOW = Date.UTC(2026, 10, 20, 12)
 const SECRET = 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY'
@@ -12,9 +13,9 @@ const ALICE = { id: 'alice-id', displayName: 'Alice' }
 
 const authenticator = (allowsVersion2 = true): Authenticator =>
   createAuthenticator({
-    credentials: [
+    users: new Users([
       { accessKeyId: KEY, secretAccessKey: SECRET, userId: ALICE.id, displayName: 'Alice' },
-    ],
+    ]),
     region: undefined,
     clock: { now: () => NOW },
     skewMaxMs: 900_000,
@@ -86,12 +87,15 @@ function refusal(fields: Record<string, string>, bucket = 'b'): { code: string; 
 describe('the signature', () => {
   test('of version 4 tells who signed the policy', () => {
     const grant = ask(form4([...DATED, ['content-length-range', 1, '10']]))
-    expect(grant).toEqual({ requester: ALICE, bounds: { min: 1, max: 10 } })
+    expect(grant).toMatchObject({ identity: { requester: ALICE }, bounds: { min: 1, max: 10 } })
   })
 
   test('of version 2 does so where that version is spoken, and only there', () => {
     const fields = form2(encode({ expiration: EXPIRATION, conditions: OPEN }))
-    expect(ask(fields)).toEqual({ requester: ALICE, bounds: { min: 0, max: Infinity } })
+    expect(ask(fields)).toMatchObject({
+      identity: { requester: ALICE },
+      bounds: { min: 0, max: Infinity },
+    })
     expect(() => ask(fields, 'b', false)).toThrow(/not supported/)
   })
 

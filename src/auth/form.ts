@@ -5,12 +5,12 @@
  */
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { S3Error } from '../api/error.ts'
-import type { Requester } from '../api/operations.ts'
-import type { FormGrant, SignedForm } from './authenticator.ts'
+import type { FormGrant, Identity, SignedForm } from './authenticator.ts'
 import { checkPolicy } from './post-policy.ts'
 import { mechanismUnsupported, QUERY_WORDING, queryMalformed } from './refusal.ts'
 import { sameSignature } from './signing-key.ts'
 import type { Trust } from './trust.ts'
+import type { User } from './user.ts'
 
 /** The fields of each version, as S3 names them where one is missing. */
 const FIELDS_4 = ['X-Amz-Algorithm', 'X-Amz-Credential', 'X-Amz-Date', 'X-Amz-Signature'] as const
@@ -33,23 +33,35 @@ export function authenticateForm(
     if (!speaks4 && !speaks2) return undefined
     throw fieldMissing('policy')
   }
-  const requester = speaks4
+  const [accessKeyId, user] = speaks4
     ? signerBy4(fields, policy, trust)
     : signerBy2(fields, policy, trust, allowsVersion2)
-  return { requester, bounds: checkPolicy(policy, form, trust.clock.now()) }
+  const nowMs = trust.clock.now()
+  const identity: Identity = {
+    requester: user.requester,
+    user,
+    accessKeyId,
+    body: { kind: 'unsigned' },
+    authType: 'POST',
+    signatureVersion: speaks4 ? 'AWS4-HMAC-SHA256' : 'AWS',
+    signedMs: nowMs,
+  }
+  return { identity, bounds: checkPolicy(policy, form, nowMs) }
 }
 
-function signerBy4(fields: SignedForm['fields'], policy: string, { keyring }: Trust): Requester {
+type Signer = readonly [accessKeyId: string, user: User]
+
+function signerBy4(fields: SignedForm['fields'], policy: string, { keyring }: Trust): Signer {
   const [algorithm, credential, date, signature] = required(fields, FIELDS_4)
   if (algorithm !== 'AWS4-HMAC-SHA256')
     throw queryMalformed('X-Amz-Algorithm only supports "AWS4-HMAC-SHA256"')
   const scope = keyring.resolve(credential!, QUERY_WORDING)
   if (!date!.startsWith(scope.date)) throw QUERY_WORDING.date(scope.date, date!)
   const isRight = sameSignature(scope.key.sign(latin1Of(policy)), signature!)
-  if (scope.requester === undefined) throw unknownKey(scope.accessKeyId)
+  if (scope.user === undefined) throw unknownKey(scope.accessKeyId)
   if (!isRight) throw mismatch(scope.accessKeyId, policy, signature!)
   keyring.keep(scope)
-  return scope.requester
+  return [scope.accessKeyId, scope.user]
 }
 
 function signerBy2(
@@ -57,7 +69,7 @@ function signerBy2(
   policy: string,
   { keyring }: Trust,
   isAllowed: boolean,
-): Requester {
+): Signer {
   const [accessKeyId, signature] = required(fields, FIELDS_2)
   if (!isAllowed) throw mechanismUnsupported()
   const owner = keyring.owner(accessKeyId!)
@@ -66,7 +78,7 @@ function signerBy2(
   const sent = Buffer.from(signature!, 'base64')
   if (sent.length !== expected.length || !timingSafeEqual(sent, expected))
     throw mismatch(accessKeyId!, policy, signature!)
-  return owner.requester
+  return [accessKeyId!, owner.user]
 }
 
 function required(fields: SignedForm['fields'], names: readonly string[]): readonly string[] {

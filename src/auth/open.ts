@@ -1,15 +1,16 @@
 /** The door of authentication: from credentials to an Authenticator that speaks Signature Version 4. */
 import type { Clock } from '../lib/ids.ts'
 import type { Authenticator } from './authenticator.ts'
-import { type Credential, Keyring } from './credentials.ts'
+import { Keyring } from './credentials.ts'
 import { authenticateForm } from './form.ts'
 import { authenticateByQuery, queryScheme, refuseVersion2 } from './presigned.ts'
 import { authorizationInvalid } from './refusal.ts'
 import { authenticateByHeader } from './sigv4.ts'
 import { Trust } from './trust.ts'
+import type { Users } from './users.ts'
 
 export interface AuthenticatorOptions {
-  readonly credentials: readonly Credential[]
+  readonly users: Users
   /** The only region that requests may be signed for; undefined accepts any. */
   readonly region: string | undefined
   readonly clock: Clock
@@ -19,9 +20,8 @@ export interface AuthenticatorOptions {
   readonly allowsVersion2?: boolean
 }
 
-/** Throws `Error` where an access key is given twice or is not usable. */
 export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
-  const keyring = new Keyring(options.credentials, options.region)
+  const keyring = new Keyring(options.users, options.region)
   const trust = new Trust(keyring, options.clock, options.skewMaxMs)
   return {
     authenticate(request) {

@@ -32,7 +32,7 @@ const ofAlgorithm = (name: string): SignedRequest =>
 
 describe('a presigned URL', () => {
   it.each(['GET', 'PUT', 'HEAD', 'DELETE', 'POST'])('names its signer: %s', (method) => {
-    expect(door.authenticate(byQuery({ method, query: 'versionId=null' }))).toEqual({
+    expect(door.authenticate(byQuery({ method, query: 'versionId=null' }))).toMatchObject({
       requester: { id: 'alice-id', displayName: 'alice' },
       accessKeyId: ALICE.accessKeyId,
       body: { kind: 'unsigned' },

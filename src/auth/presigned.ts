@@ -80,7 +80,7 @@ export function authenticateByQuery(request: SignedRequest, trust: Trust): Ident
     scope,
     signature,
   })
-  return trust.identity(scope, headers, body)
+  return trust.identity(scope, headers, body, 'REST-QUERY-STRING', parseStamp(stamp))
 }
 
 interface Parameters {

@@ -5,9 +5,9 @@
  */
 import { createHash, createHmac } from 'node:crypto'
 import type { SignedRequest } from './authenticator.ts'
-import type { Credential } from './credentials.ts'
 import { type AuthenticatorOptions, createAuthenticator } from './open.ts'
 import type { Authenticator } from './authenticator.ts'
+import { type Credential, Users } from './users.ts'
 
 export const ALICE: Credential = {
   accessKeyId: 'AKIDEXAMPLE',
@@ -29,7 +29,7 @@ export const SKEW_MAX_MS = 900_000
 /** An authenticator for Alice and Bob, whose clock stands at NOW. */
 export function authenticator(options: Partial<AuthenticatorOptions> = {}): Authenticator {
   return createAuthenticator({
-    credentials: [ALICE, BOB],
+    users: new Users([ALICE, BOB]),
     region: undefined,
     clock: { now: () => NOW },
     skewMaxMs: SKEW_MAX_MS,

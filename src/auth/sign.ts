@@ -3,7 +3,7 @@
  * server. The body is signed by its hash, or not at all.
  */
 import { canonicalPath, canonicalQuery } from './canonical.ts'
-import type { Credential } from './credentials.ts'
+import type { Credential } from './users.ts'
 import { UNSIGNED_PAYLOAD } from './payload-hash.ts'
 import { stampOf } from './request-time.ts'
 import { canonicalValue, parseHeaderList } from './signed-headers.ts'

@@ -7,6 +7,7 @@ import { anonymousBodyScheme } from './payload-hash.ts'
 import { refusal, request } from './reference.fixture.ts'
 import { SigV4ChunkSigner } from './sigv4-chunks.ts'
 import { deriveSigningKey } from './signing-key.ts'
+import { Users } from './users.ts'
 
 const CREDENTIAL = {
   accessKeyId: 'AKIAIOSFODNN7EXAMPLE',
@@ -15,7 +16,7 @@ const CREDENTIAL = {
   displayName: 'name',
 }
 const door = createAuthenticator({
-  credentials: [CREDENTIAL],
+  users: new Users([CREDENTIAL]),
   region: 'us-east-1',
   clock: { now: () => Date.UTC(2013, 4, 24) },
   skewMaxMs: 0,

@@ -3,10 +3,11 @@ import { describe, expect, it } from 'vitest'
 import fixture from './botocore.fixture.json' with { type: 'json' }
 import { createAuthenticator } from './open.ts'
 import { refusal, request } from './reference.fixture.ts'
+import { Users } from './users.ts'
 
 const { accessKeyId, secretAccessKey, now } = fixture
 const door = createAuthenticator({
-  credentials: [{ accessKeyId, secretAccessKey, userId: 'id', displayName: 'name' }],
+  users: new Users([{ accessKeyId, secretAccessKey, userId: 'id', displayName: 'name' }]),
   region: undefined,
   clock: { now: () => now },
   skewMaxMs: 900_000,

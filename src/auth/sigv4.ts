@@ -54,7 +54,7 @@ export function authenticateByHeader(
     scope,
     signature,
   })
-  return trust.identity(scope, headers, body)
+  return trust.identity(scope, headers, body, 'REST-HEADER', time.ms)
 }
 
 /** The time that the client says it is, if that is near enough to ours. */

@@ -1,6 +1,6 @@
 /** What the schemes share while they authenticate: keys, time, and what they have verified before. */
 import type { Clock } from '../lib/ids.ts'
-import type { BodyScheme, Identity } from './authenticator.ts'
+import type { AuthType, BodyScheme, Identity } from './authenticator.ts'
 import { BoundedMap } from '../lib/bounded-map.ts'
 import type { Keyring, Scope } from './credentials.ts'
 import { parseRequestTime, type RequestTime } from './request-time.ts'
@@ -39,11 +39,25 @@ export class Trust {
   }
 
   /** Whom a verified scope stands for. What verified is kept, to be at hand for the next request. */
-  identity(scope: Scope, headers: HeaderList, body: BodyScheme): Identity {
-    const { requester, accessKeyId } = scope
-    if (requester === undefined) throw new Error('a scope without an owner has verified')
+  identity(
+    scope: Scope,
+    headers: HeaderList,
+    body: BodyScheme,
+    authType: AuthType,
+    signedMs: number,
+  ): Identity {
+    const { user, accessKeyId } = scope
+    if (user === undefined) throw new Error('a scope without an owner has verified')
     this.keyring.keep(scope)
     if (this.#lists.get(headers.text) === undefined) this.#lists.set(headers.text, headers)
-    return { requester, accessKeyId, body }
+    return {
+      requester: user.requester,
+      user,
+      accessKeyId,
+      body,
+      authType,
+      signatureVersion: 'AWS4-HMAC-SHA256',
+      signedMs,
+    }
   }
 }

@@ -37,7 +37,7 @@ export function verify(evidence: Evidence): void {
   const path = canonicalPath(evidence.path)
   const request = canonicalRequest(evidence, path)
   const right = signs(evidence, request)
-  if (scope.requester === undefined) {
+  if (scope.user === undefined) {
     throw new S3Error('InvalidAccessKeyId', { fields: { AWSAccessKeyId: scope.accessKeyId } })
   }
   if (!right && !signsOtherwise(evidence, path, request)) throw mismatch(evidence, request)

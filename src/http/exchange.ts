@@ -1,10 +1,11 @@
 /** One request and its answer, on the pipeline's road. */
-import { type Access, UNRESTRICTED } from '../api/access.ts'
+import type { Access, Resource } from '../api/access.ts'
 import { S3Error } from '../api/error.ts'
 import { XML_BYTES_MAX } from '../api/limits.ts'
-import type { Call, OperationName, Requester } from '../api/operations.ts'
-import type { BodyScheme } from '../auth/authenticator.ts'
+import type { Call, Handler, Input, OperationName, Requester } from '../api/operations.ts'
+import type { BodyScheme, Identity } from '../auth/authenticator.ts'
 import { anonymousBodyScheme } from '../auth/payload-hash.ts'
+import type { Asker } from '../auth/request-context.ts'
 import { corsHeaders, preflight } from './cors.ts'
 import { asS3Error, renderError } from './error-xml.ts'
 import { readHead, type RequestHead } from './head.ts'
@@ -31,11 +32,15 @@ const UNSIGNED: BodyScheme = { kind: 'unsigned' }
 
 type AnyHandler = (input: unknown, call: Call) => Promise<object>
 
-/** Also the `Call` that the handler sees. */
-export class Exchange implements Call {
+/** Their bodies bring what conditions of policies ask for: they are read before rights are asked. */
+const TAGS_IN_BODY = 'PutObjectTagging'
+
+/** Also the `Call` that the handler sees, and the `Asker` whose rights are asked. */
+export class Exchange implements Call, Asker, Access {
   readonly requestId: string
   requester: Requester | undefined
-  readonly access: Access = UNRESTRICTED
+  identity: Identity | undefined
+  readonly access: Access = this
   readonly #options: PipelineOptions
   readonly #arrival: Arrival
   readonly #sink: Sink
@@ -68,18 +73,53 @@ export class Exchange implements Call {
     return this.#abort.signal
   }
 
+  get operation(): string | undefined {
+    return this.#operation === POST_OBJECT ? 'PutObject' : this.#operation
+  }
+
+  /** Known from when rights are asked for the first time. */
+  get request(): RequestHead {
+    return this.#head!
+  }
+
+  get remoteAddress(): string {
+    return this.#arrival.remoteAddress
+  }
+
+  get isSecure(): boolean {
+    return this.#arrival.isSecure || this.#options.behindTls
+  }
+
+  may(action: string, resource: Resource): boolean | Promise<boolean> {
+    return this.#options.authorize.may(this, action, resource)
+  }
+
   async run(): Promise<void> {
     let rendered: Rendered
     try {
       rendered = await this.#answer()
     } catch (error) {
-      rendered = this.#refusal(error)
+      rendered = this.#refusal(isMissing(error) ? await this.#veiled(error) : error)
     }
     await this.#send(rendered)
   }
 
+  /** That a key is not there is not for everybody to know. */
+  async #veiled(error: unknown): Promise<unknown> {
+    const { method } = this.#arrival
+    const { bucket, key } = this.request
+    if ((method !== 'GET' && method !== 'HEAD') || bucket === undefined || key === undefined)
+      return error
+    try {
+      const mayKnow = await this.#options.authorize.mayMiss(this, { bucket, key })
+      return mayKnow ? error : new S3Error('AccessDenied')
+    } catch (failure) {
+      return failure
+    }
+  }
+
   async #answer(): Promise<Rendered> {
-    const { authenticator, authorize, domains } = this.#options
+    const { api, authenticator, authorize, domains } = this.#options
     const { method, url, rawHeaders } = this.#arrival
     const head = readHead(method, url, rawHeaders, domains)
     this.#head = head
@@ -96,13 +136,17 @@ export class Exchange implements Call {
     }
     if (this.#operation === POST_OBJECT) return this.#post(head)
     const identity = authenticator.authenticate(head)
+    this.identity = identity
     this.requester = identity?.requester
     const operation = this.#operation
     if (operation === undefined) {
       if (identity === undefined) throw new S3Error('AccessDenied')
       throw lost
     }
-    authorize(operation, this.requester, head)
+    if (operation === TAGS_IN_BODY && api[TAGS_IN_BODY] !== undefined)
+      return this.#answerTagging(api[TAGS_IN_BODY], head)
+    const allowed = authorize.check(operation, this)
+    if (allowed !== undefined) await allowed
     const handler = this.#handler(operation)
     const read = this.#input(operation, head, identity?.body)
     const input = read instanceof Promise ? await read : read
@@ -121,8 +165,9 @@ export class Exchange implements Call {
     const { authenticator, authorize, putBytesMax, intake } = this.#options
     const post = await readPost(head, this.#arrival.source, authenticator)
     this.#head = post.head
-    this.requester = post.requester
-    authorize('PutObject', this.requester, post.head)
+    this.identity = post.identity
+    this.requester = post.identity?.requester
+    await authorize.check('PutObject', this)
     const payload = createPayload(post.head, UNSIGNED, post.file, {
       sizeMax: Math.min(post.sizeMax, putBytesMax),
       tooLarge: 'EntityTooLarge',
@@ -132,17 +177,26 @@ export class Exchange implements Call {
     this.#payload = payload
     const input = parseInput('PutObject', post.head, payload)
     const output = await this.#handler('PutObject')(input, this)
-    const origin = `${this.#isSecure ? 'https' : 'http'}://${head.header('host') ?? ''}`
+    const origin = `${this.isSecure ? 'https' : 'http'}://${head.header('host') ?? ''}`
     return renderPost(post.answer, renderOutput('PutObject', output), head.path, origin)
-  }
-
-  get #isSecure(): boolean {
-    return this.#arrival.isSecure || this.#options.behindTls
   }
 
   #preflight(head: RequestHead): Promise<Rendered> {
     this.#operation = PREFLIGHT
     return preflight(this.#options.cors, head)
+  }
+
+  async #answerTagging(
+    handler: Handler<typeof TAGS_IN_BODY>,
+    head: RequestHead,
+  ): Promise<Rendered> {
+    const read: unknown = await this.#input(TAGS_IN_BODY, head, this.identity?.body)
+    const input = read as Input<typeof TAGS_IN_BODY>
+    const requestTags = Object.fromEntries(
+      (input.Tagging?.TagSet ?? []).map(({ Key, Value }) => [Key ?? '', Value ?? '']),
+    )
+    await this.#options.authorize.check(TAGS_IN_BODY, this, { requestTags })
+    return renderOutput(TAGS_IN_BODY, await handler(input, this))
   }
 
   /** The typed input; a promise only where the body is a document, which has to be read first. */
@@ -288,6 +342,10 @@ export class Exchange implements Call {
       requester: this.requester?.id,
     })
   }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof S3Error && (error.code === 'NoSuchKey' || error.code === 'NoSuchVersion')
 }
 
 /** The whole of an XML document or a policy, verified. */

@@ -7,12 +7,21 @@ import { promisify } from 'node:util'
 import type { S3Api } from '../api/operations.ts'
 import { S3Error } from '../api/error.ts'
 import type { Authenticator, BodyScheme, SignedRequest } from '../auth/authenticator.ts'
+import { makeUser } from '../auth/user.ts'
 import type { Body } from '../lib/stream.ts'
 import { fakeSigner } from './aws-chunked.fixture.ts'
 import { openGate, SERVER_OPTIONS, type GateOptions, type RequestEntry } from './open.ts'
 import { Wire } from './wire.fixture.ts'
 
 export const ALICE = { id: 'alice', displayName: 'Alice' }
+const ALICES = {
+  requester: ALICE,
+  user: makeUser({ ...ALICE, isAdmin: false, policies: undefined }),
+  accessKeyId: 'AK',
+  authType: 'REST-HEADER',
+  signatureVersion: 'AWS4-HMAC-SHA256',
+  signedMs: 0,
+} as const
 /** The header that makes a request Alice's. */
 export const SIGNED = 'authorization: Fake alice\r\n'
 
@@ -22,13 +31,13 @@ export const fakeAuthenticator: Authenticator = {
     const authorization = request.header('authorization')
     if (authorization === undefined) return undefined
     if (authorization !== 'Fake alice') throw new S3Error('SignatureDoesNotMatch')
-    return { requester: ALICE, accessKeyId: 'AK', body: schemeOf(request) }
+    return { ...ALICES, body: schemeOf(request) }
   },
   authenticateForm({ fields }) {
     const signature = fields.get('signature')
     if (signature === undefined) return undefined
     if (signature !== 'Fake alice') throw new S3Error('SignatureDoesNotMatch')
-    return { requester: ALICE, bounds: { min: 2, max: 100_000 } }
+    return { identity: { ...ALICES, body: { kind: 'unsigned' } }, bounds: { min: 2, max: 100_000 } }
   },
 }
 

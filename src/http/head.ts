@@ -56,6 +56,18 @@ export class RequestHead implements SignedRequest {
     return index === -1 ? undefined : this.rawHeaders[2 * index + 1]
   }
 
+  /** What of a header counts for the operation's input: the first value that is not empty, or what stands for it in a presigned URL. */
+  effective(name: string): string | undefined {
+    let isThere = false
+    for (let index = 0; index < this.names.length; index++) {
+      if (this.names[index] !== name) continue
+      isThere = true
+      const value = this.rawHeaders[2 * index + 1]!
+      if (value !== '') return value
+    }
+    return isThere ? undefined : this.hoisted.get(name) || undefined
+  }
+
   /** A header, or the parameter of a presigned URL that stands for it; the name in lower case. */
   field(name: string): string | undefined {
     return this.header(name) ?? this.hoisted.get(name)

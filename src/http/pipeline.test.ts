@@ -4,6 +4,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { StoreUnavailable } from '../lib/store-error.ts'
 import { fakeSigner, frame } from './aws-chunked.fixture.ts'
 import { fakeS3, SIGNED, startGate, type TestGate } from './gate.fixture.ts'
+import { signedOnly } from './pipeline.ts'
 
 let gate: TestGate
 
@@ -99,8 +100,12 @@ describe('the road', () => {
   test('authorization is asked with operation, requester and address', async () => {
     const asked: unknown[] = []
     gate = await startGate(fakeS3(), {
-      authorize: (operation, requester, { bucket, key }) => {
-        asked.push([operation, requester?.id, bucket, key])
+      authorize: {
+        ...signedOnly,
+        check: (operation, { identity, request: { bucket, key } }) => {
+          asked.push([operation, identity?.requester.id, bucket, key])
+          return undefined
+        },
       },
     })
     await gate.ask(put('/b/k', 'x'), 'x')
@@ -165,7 +170,7 @@ describe('bodies', () => {
 
   test('anonymous bodies are framed just as well, where they may come at all', async () => {
     const s3 = fakeS3()
-    gate = await startGate(s3, { authorize: () => {} })
+    gate = await startGate(s3, { authorize: { ...signedOnly, check: () => undefined } })
     const body = frame({ chunks: [Buffer.from('hello')] })
     const head = (hash: string): string =>
       `PUT /b/k HTTP/1.1\r\nhost: h\r\nx-amz-content-sha256: ${hash}\r\ncontent-length: ${body.length}\r\n`

@@ -2,22 +2,27 @@
  * The one road of an S3 request: address, route, authenticate, authorize, parse (the body verified),
  * handle, render. Whatever goes wrong on it becomes one S3 error document and one entry for the log.
  */
+import type { Resource } from '../api/access.ts'
 import type { CorsLookup } from '../api/cors.ts'
 import { S3Error } from '../api/error.ts'
-import type { Requester, S3Api } from '../api/operations.ts'
+import type { S3Api } from '../api/operations.ts'
 import type { Authenticator } from '../auth/authenticator.ts'
+import type { Further } from '../auth/judgement.ts'
+import type { Asker } from '../auth/request-context.ts'
 import { Exchange } from './exchange.ts'
-import type { RequestHead } from './head.ts'
 import type { Intake } from './intake.ts'
 import type { RequestEntry } from './request-entry.ts'
 import type { Arrival, Sink } from './sink.ts'
 
-/** May this requester do this? Throws AccessDenied where not. */
-export type Authorize = (
-  operation: string,
-  requester: Requester | undefined,
-  head: RequestHead,
-) => void
+/** Who may do what. */
+export interface Authorize {
+  /** Throws, or rejects with, AccessDenied where the asker may not do the operation; undefined: yes, at once. */
+  check(operation: string, asker: Asker, further?: Further): Promise<void> | undefined
+  /** May the asker do that besides? */
+  may(asker: Asker, action: string, resource: Resource): boolean | Promise<boolean>
+  /** May the asker learn that there is no such key? */
+  mayMiss(asker: Asker, resource: Resource): boolean | Promise<boolean>
+}
 
 export interface PipelineOptions {
   readonly api: S3Api
@@ -57,6 +62,11 @@ export function createPipeline(options: PipelineOptions): Pipeline {
 }
 
 /** Anonymous requests are refused; whoever is known may do everything. */
-export const signedOnly: Authorize = (_operation, requester) => {
-  if (requester === undefined) throw new S3Error('AccessDenied')
+export const signedOnly: Authorize = {
+  check(_operation, { identity }) {
+    if (identity === undefined) throw new S3Error('AccessDenied')
+    return undefined
+  },
+  may: () => true,
+  mayMiss: () => true,
 }

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Input } from '../api/operations.ts'
 import { ALICE, fakeS3, SIGNED, startGate, type TestGate } from './gate.fixture.ts'
+import { signedOnly } from './pipeline.ts'
 import type { Answer } from './wire.fixture.ts'
 
 let gate: TestGate
@@ -53,9 +54,13 @@ async function open(): Promise<void> {
     {
       putBytesMax: 200_000,
       // Somebody's: a bucket that anybody may write.
-      authorize: (operation, requester, { bucket }) => {
-        expect(operation).toBe('PutObject')
-        if (requester === undefined && bucket !== 'open') throw new Error('anonymous')
+      authorize: {
+        ...signedOnly,
+        check: (operation, { identity, request }) => {
+          expect(operation).toBe('PutObject')
+          if (identity === undefined && request.bucket !== 'open') throw new Error('anonymous')
+          return undefined
+        },
       },
     },
   )

@@ -3,8 +3,7 @@
  * so that all that S3 says of a PutObject is said once. The form's fields are its headers.
  */
 import { S3Error } from '../api/error.ts'
-import type { Requester } from '../api/operations.ts'
-import type { Authenticator } from '../auth/authenticator.ts'
+import type { Authenticator, Identity } from '../auth/authenticator.ts'
 import type { Receiver, Source } from './body.ts'
 import { boundaryOf, type Form, type FormField, readForm } from './form-reader.ts'
 import { RequestHead } from './head.ts'
@@ -16,7 +15,8 @@ import { escapeXml } from './xml-write.ts'
 export interface PostedObject {
   /** Of the PutObject. */
   readonly head: RequestHead
-  readonly requester: Requester | undefined
+  /** Of who signed the form. */
+  readonly identity: Identity | undefined
   /** Fails with EntityTooSmall where it is shorter than the policy says. */
   readonly file: Source
   /** Bytes. */
@@ -97,7 +97,7 @@ function readFields(head: RequestHead, form: Form, authenticator: Authenticator)
   const grant = authenticator.authenticateForm({ bucket, fields })
   return {
     head: headOf(head, bucket, key, form.fields),
-    requester: grant?.requester,
+    identity: grant?.identity,
     file: grant === undefined ? form.file : new BoundedFile(form.file, grant.bounds.min),
     sizeMax: grant?.bounds.max ?? Infinity,
     answer: {

@@ -11,9 +11,9 @@ import { renderOutput } from './render.ts'
 import { route } from './route.ts'
 
 const WHEN = new Date('2026-03-04T05:06:07.000Z')
-/** The SDK computes, encodes or forbids these itself; `Expires` it reads into a string beside. */
+/** The SDK computes, encodes or forbids these itself, does not know them (GrantWrite of an object), or reads them into a string beside (`Expires`). */
 const LEFT_OUT =
-  /^(SSECustomer|CopySourceSSECustomer|ContentMD5|ContentLength|Checksum(?!Type|Mode|Algorithm$)|Body$|MFA$|ExpiresString|ResponseExpiresString|RequestRoute)/
+  /^(SSECustomer|CopySourceSSECustomer|ContentMD5|ContentLength|Checksum(?!Type|Mode|Algorithm$)|Body$|MFA$|ExpiresString|ResponseExpiresString|GrantWrite$|RequestRoute)/
 
 type Values = Record<string, unknown>
 

@@ -39,9 +39,9 @@ test('without a word of access the owner alone has control', async () => {
 test('canned lists are kept as the grants that they stand for', async () => {
   const f = await opened()
   await f.put('k', 'x', { ACL: 'public-read' })
-  expect(await aclOf(f)).toEqual({ Owner: OWNER, Grants: [OWN, PUBLIC] })
+  expect(await aclOf(f)).toEqual({ Owner: OWNER, Grants: [PUBLIC, OWN] })
   await putBucketAcl(f.ctx)({ Bucket: 'b', ACL: 'public-read' }, CALL)
-  expect((await getBucketAcl(f.ctx)({ Bucket: 'b' }, CALL)).Grants).toEqual([OWN, PUBLIC])
+  expect((await getBucketAcl(f.ctx)({ Bucket: 'b' }, CALL)).Grants).toEqual([PUBLIC, OWN])
   await putBucketAcl(f.ctx)({ Bucket: 'b', ACL: 'private' }, CALL)
   expect((await getBucketAcl(f.ctx)({ Bucket: 'b' }, CALL)).Grants).toEqual([OWN])
   await f.put('still', 'writable')
@@ -63,16 +63,36 @@ test('grant headers name users, groups and addresses', async () => {
   const f = await opened()
   await f.put('k', 'x', {
     GrantRead: `id="u1", uri=${ALL}`,
-    GrantFullControl: 'emailAddress="a@b.c"',
+    GrantFullControl: 'emailAddress="known@example.com"',
+  })
+  const user = (ID: string, DisplayName: string): object => ({
+    Grantee: { Type: 'CanonicalUser', ID, DisplayName },
   })
   expect((await aclOf(f)).Grants).toEqual([
-    {
-      Grantee: { Type: 'AmazonCustomerByEmail', EmailAddress: 'a@b.c' },
-      Permission: 'FULL_CONTROL',
-    },
-    { Grantee: { Type: 'CanonicalUser', ID: 'u1' }, Permission: 'READ' },
     PUBLIC,
+    { ...user('u1', 'name of u1'), Permission: 'READ' },
+    { ...user('known', 'Known'), Permission: 'FULL_CONTROL' },
   ])
+})
+
+test('AWS of today shows a list in its own order, and has no use for WRITE on an object', async () => {
+  const f = new Fixture(new MemoryStore(), new MemoryStorage(), { compat: 'aws-2026' })
+  await f.bucket()
+  await f.put('k', 'x', { ACL: 'public-read' })
+  expect((await aclOf(f)).Grants).toEqual([OWN, PUBLIC])
+  await f.put('k', 'x', { GrantWrite: 'id=u1', GrantRead: 'id=u1' })
+  expect((await aclOf(f)).Grants?.map(({ Permission }) => Permission)).toEqual(['READ'])
+})
+
+test('who is nobody can be granted nothing', async () => {
+  const f = await opened()
+  await expect(f.put('k', 'x', { GrantRead: 'id=nobody' })).rejects.toMatchObject({
+    code: 'InvalidArgument',
+    message: 'Invalid id',
+  })
+  await expect(f.put('k', 'x', { GrantRead: 'emailAddress=a@b.c' })).rejects.toMatchObject({
+    code: 'UnresolvableGrantByEmailAddress',
+  })
 })
 
 test('headers that make no sense are refused', () => {
@@ -99,7 +119,7 @@ test('a document replaces the list, and nothing else of the object', async () =>
   const before = await f.head('k')
   f.clock.time += 60_000
   await setAcl(f, { AccessControlPolicy: { Owner: OWNER, Grants: [OWN, PUBLIC] } })
-  expect((await aclOf(f)).Grants).toEqual([OWN, PUBLIC])
+  expect((await aclOf(f)).Grants).toEqual([PUBLIC, OWN])
   expect(await f.head('k')).toEqual(before)
   await setAcl(f, { AccessControlPolicy: { Owner: OWNER, Grants: [] } })
   expect((await aclOf(f)).Grants).toEqual([])
@@ -139,7 +159,7 @@ test('the list belongs to one version, and a missing one is said so', async () =
   await f.put('k', 'new')
   await setAcl(f, { ACL: 'public-read', VersionId })
   expect((await aclOf(f)).Grants).toEqual([OWN])
-  expect((await aclOf(f, { VersionId })).Grants).toEqual([OWN, PUBLIC])
+  expect((await aclOf(f, { VersionId })).Grants).toEqual([PUBLIC, OWN])
   expect(await f.text('k', { VersionId })).toBe('old')
   await expect(setAcl(f, { ACL: 'private', Key: 'none' })).rejects.toMatchObject({
     code: 'NoSuchKey',

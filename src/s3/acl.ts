@@ -1,12 +1,14 @@
 /**
  * Access control lists: said as a canned name, as grant headers or as a document; kept as grants.
  *
- * A list that says no more than the default (the owner has FULL_CONTROL) is not kept. Enforcement is
- * not done here. Sources: "Access control list (ACL) overview" and PutObjectAcl of the S3 reference.
+ * A list that says no more than the default (the owner has FULL_CONTROL) is not kept. What lists grant is
+ * judged in src/auth. Sources: "Access control list (ACL) overview" and PutObjectAcl of the S3 reference.
  */
 import type { AccessControlPolicy, Grant, Grantee, Owner } from '@aws-sdk/client-s3'
 import { S3Error } from '../api/error.ts'
 import { GRANTS_MAX } from '../api/limits.ts'
+import type { People } from '../api/people.ts'
+import type { Context } from './context.ts'
 import type { StoredAcl, StoredGrant } from './rows.ts'
 
 type Who = readonly [id: string, displayName: string]
@@ -72,11 +74,11 @@ export function aclFromHeaders(
     })
   }
   const grants = [
-    ...headerGrants('FULL_CONTROL', input.GrantFullControl),
     ...headerGrants('READ', input.GrantRead),
-    ...headerGrants('READ_ACP', input.GrantReadACP),
     ...headerGrants('WRITE', input.GrantWrite),
+    ...headerGrants('READ_ACP', input.GrantReadACP),
     ...headerGrants('WRITE_ACP', input.GrantWriteACP),
+    ...headerGrants('FULL_CONTROL', input.GrantFullControl),
   ]
   checkCount(grants.length)
   return { owner, grants }
@@ -203,19 +205,71 @@ export function requestedAcl(
   return aclFromDocument(policy, owner)
 }
 
-/** What Get*Acl answers for a kept list, or for none. */
+/**
+ * The same list with its grantees known by their ids. Rejects e-mail addresses that are nobody's
+ * (UnresolvableGrantByEmailAddress) and ids that are nobody's (InvalidArgument).
+ */
+export function resolveAcl(people: People, acl: StoredAcl | undefined): StoredAcl | undefined {
+  if (acl === undefined) return undefined
+  return { ...acl, grants: acl.grants.map((grant) => resolveGrant(people, acl.owner, grant)) }
+}
+
+function resolveGrant(people: People, owner: Who, grant: StoredGrant): StoredGrant {
+  const [permission, kind, who] = grant
+  if (kind === 'uri' || who === EC2) return grant
+  if (kind === 'email') {
+    const found = people.byEmail(who)
+    if (found !== undefined) return grantTo(permission, found)
+    throw new S3Error('UnresolvableGrantByEmailAddress')
+  }
+  const name = who === owner[0] ? owner[1] : people.name(who)
+  if (name !== undefined) return grantTo(permission, [who, name])
+  throw new S3Error('InvalidArgument', {
+    message: 'Invalid id',
+    fields: { ArgumentName: 'CanonicalUser/ID', ArgumentValue: who },
+  })
+}
+
+/** Whether a list lets in everybody, or everybody who has an account. */
+export function isPublicAcl(acl: StoredAcl | undefined): boolean {
+  return (
+    acl?.grants.some(
+      ([, kind, who]) => kind === 'uri' && (who === ALL_USERS || who === AUTHENTICATED_USERS),
+    ) === true
+  )
+}
+
+/** Whether a bucket's list lets others than the owner put objects into it. */
+export function opensToWriters(acl: StoredAcl | undefined): boolean {
+  return (
+    acl?.grants.some(
+      ([permission, , who]) =>
+        (permission === 'WRITE' || permission === 'FULL_CONTROL') && who !== acl.owner[0],
+    ) === true
+  )
+}
+
+/** What Get*Acl answers for a kept list, or for none. Before `compat: aws-2026` groups are shown first. */
 export function shownAcl(
+  { options: { compat } }: Context,
   acl: StoredAcl | undefined,
   owner: Who,
 ): { Owner: Owner; Grants: Grant[] } {
   const { owner: kept, grants } = acl ?? { owner, grants: [grantTo('FULL_CONTROL', owner)] }
   return {
     Owner: { ID: kept[0], DisplayName: kept[1] },
-    Grants: grants.map(([permission, kind, who, displayName]) => ({
-      Grantee: shownGrantee(kind, who, displayName),
-      Permission: permission as NonNullable<Grant['Permission']>,
-    })),
+    Grants: (compat === 'legacy' ? groupsFirst(grants) : grants).map(
+      ([permission, kind, who, displayName]) => ({
+        Grantee: shownGrantee(kind, who, displayName),
+        Permission: permission as NonNullable<Grant['Permission']>,
+      }),
+    ),
   }
+}
+
+function groupsFirst(grants: readonly StoredGrant[]): readonly StoredGrant[] {
+  const isGroup = ([, kind]: StoredGrant): boolean => kind === 'uri'
+  return [...grants.filter(isGroup), ...grants.filter((grant) => !isGroup(grant))]
 }
 
 function shownGrantee(kind: StoredGrant[1], who: string, displayName: string | undefined): Grantee {

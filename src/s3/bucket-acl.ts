@@ -1,33 +1,36 @@
 /** GetBucketAcl and PutBucketAcl: the list is part of the bucket's row. */
 import type { Handler } from '../api/operations.ts'
-import { requestedAcl, shownAcl } from './acl.ts'
+import { opensToWriters, requestedAcl, resolveAcl, shownAcl } from './acl.ts'
+import { changeBucket } from './change-bucket.ts'
 import type { Context } from './context.ts'
 import { checkExpectedOwner } from './object-input.ts'
-import type { BucketRow } from './rows.ts'
-import { transact } from './transact.ts'
-import type { Mutable } from './version.ts'
+import { checkListsCount } from './ownership.ts'
+import { checkPublicAcl } from './public-access.ts'
+import type { BucketRow, StoredAcl } from './rows.ts'
 
 export function getBucketAcl(ctx: Context): Handler<'GetBucketAcl'> {
   return async (input) => {
     const { value } = await ctx.buckets.readFresh(input.Bucket ?? '')
     checkExpectedOwner(input.ExpectedBucketOwner, value)
-    return shownAcl(value.acl, value.owner)
+    return shownAcl(ctx, value.acl, value.owner)
   }
 }
 
 export function putBucketAcl(ctx: Context): Handler<'PutBucketAcl'> {
   return async (input) => {
-    const name = input.Bucket ?? ''
-    await transact(ctx.metadata, name, async (tx) => {
-      const bucket = await ctx.buckets.toChange(tx, name)
-      checkExpectedOwner(input.ExpectedBucketOwner, bucket)
-      const acl = requestedAcl(input, bucket.owner, bucket.owner)
-      const { acl: _before, ...rest } = bucket
-      const updated: Mutable<BucketRow> = rest
-      if (acl !== undefined) updated.acl = acl
-      tx.put('bucket', '', updated)
+    await changeBucket(ctx, input, (bucket) => {
+      checkListsCount(bucket)
+      const acl = resolveAcl(ctx.people, requestedAcl(input, bucket.owner, bucket.owner))
+      return withAcl(bucket, acl)
     })
-    ctx.buckets.forget(name)
     return {}
   }
+}
+
+/** The bucket with that list (undefined: the default). Throws AccessDenied where it wants none so public. */
+export function withAcl(bucket: BucketRow, acl: StoredAcl | undefined): BucketRow {
+  checkPublicAcl(bucket, acl)
+  const { acl: _before, ...rest } = bucket
+  if (acl === undefined) return rest
+  return opensToWriters(acl) ? { ...rest, acl, shared: 1 } : { ...rest, acl }
 }

@@ -61,18 +61,18 @@ export async function listConfigs(
 
 /**
  * Writes a document (null: removes it; of one that is not there, nothing). `check` sees the bucket as
- * the commit will find it, and may refuse by throwing. Rejects with NoSuchBucket.
+ * the commit will find it, may refuse by throwing, and may give what else of the row is to change. Rejects with NoSuchBucket.
  */
 export async function writeConfig(
   ctx: Context,
   name: string,
   sort: string,
   document: Json,
-  check: (bucket: BucketRow) => void,
+  check: (bucket: BucketRow) => BucketRow | void,
 ): Promise<void> {
   await transact(ctx.metadata, name, async (tx) => {
-    const bucket = await ctx.buckets.toChange(tx, name)
-    check(bucket)
+    const found = await ctx.buckets.toChange(tx, name)
+    const bucket = check(found) ?? found
     const { [sort]: before, ...others } = bucket.config ?? {}
     if (document === null && before === undefined) return
     const { config: _config, ...rest } = bucket

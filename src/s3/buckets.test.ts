@@ -70,17 +70,43 @@ test('elsewhere the region is told by its name', async () => {
 })
 
 test('who created a bucket may do so again: in us-east-1 with success and the ACL asked for now', async () => {
-  const s3 = fixture()
-  await create(s3, 'mine', { ACL: 'public-read' })
+  const s3 = fixture({ compat: 'aws-2026' })
+  const withLists = { ObjectOwnership: 'ObjectWriter' } as const
+  await create(s3, 'mine', { ACL: 'aws-exec-read' as 'private', ...withLists })
   const grants = async (): Promise<number> =>
     (await getBucketAcl(s3.ctx)({ Bucket: 'mine' }, CALL)).Grants!.length
   expect(await grants()).toBe(2)
-  expect(await create(s3, 'mine')).toEqual({ Location: '/mine' })
+  expect(await create(s3, 'mine', withLists)).toEqual({ Location: '/mine' })
   expect(await grants()).toBe(1)
   expect(await outcome(create(s3, 'mine', {}, OTHER))).toBe('BucketAlreadyExists')
   const there = fixture({ region: 'eu-west-1' })
   await create(there, 'mine')
   expect(await outcome(create(there, 'mine'))).toBe('BucketAlreadyOwnedByYou')
+})
+
+test('in the old profile it succeeds again as long as nothing else is asked for', async () => {
+  const s3 = fixture({ compat: 'legacy' })
+  await create(s3, 'mine')
+  expect(await outcome(create(s3, 'mine'))).toBe('done')
+  expect(await outcome(create(s3, 'mine', { ACL: 'public-read' }))).toBe('BucketAlreadyExists')
+})
+
+test('a bucket of today knows no lists and lets no public in, one of the old profile does both', async () => {
+  const today = fixture({ compat: 'aws-2026' })
+  await create(today, 'mine')
+  const { value } = (await readRow(today.ctx.metadata, 'mine', 'bucket', ''))!
+  expect(value).toMatchObject({
+    ownership: 'BucketOwnerEnforced',
+    block: { acls: 1, ignoreAcls: 1, policy: 1, restrict: 1 },
+  })
+  const ask = (more: CreateInput): Promise<string> => outcome(create(today, 'other', more))
+  expect(await ask({ ACL: 'public-read' })).toBe('InvalidBucketAclWithObjectOwnership')
+  expect(await ask({ ACL: 'public-read', ObjectOwnership: 'ObjectWriter' })).toBe('AccessDenied')
+  const old = fixture({ compat: 'legacy' })
+  await create(old, 'mine', { ACL: 'public-read' })
+  const row = (await readRow(old.ctx.metadata, 'mine', 'bucket', ''))!.value
+  expect(row).not.toHaveProperty('ownership')
+  expect(row).not.toHaveProperty('block')
 })
 
 const constrained = (

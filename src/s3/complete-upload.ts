@@ -174,7 +174,7 @@ function versionOf(
     e: object.etag,
     c: content,
   }
-  own(draft, upload.by, bucket)
+  own(draft, upload.o ?? upload.by, bucket)
   if (object.checksum !== undefined) draft.k = object.checksum
   if (upload.h !== undefined) draft.h = upload.h
   if (upload.m !== undefined) draft.m = upload.m

@@ -1,6 +1,8 @@
 /** What every handler of the S3 semantics is given: its stores, its clock, its options. */
 import type { MetadataStore } from '../../metadata/store.ts'
 import type { ObjectStorage } from '../../storage/store.ts'
+import type { PolicyRules } from '../api/facts.ts'
+import type { People } from '../api/people.ts'
 import type { Clock, Ids } from '../lib/ids.ts'
 import type { Buckets } from './bucket.ts'
 import type { Configs } from './bucket-config.ts'
@@ -37,4 +39,6 @@ export interface Context {
   readonly buckets: Buckets
   readonly configs: Configs
   readonly reading: Reading
+  readonly policies: PolicyRules
+  readonly people: People
 }

@@ -9,7 +9,6 @@ import { S3Error } from '../api/error.ts'
 import { COPY_BYTES_MAX } from '../api/limits.ts'
 import type { Call, Handler, Input, Output } from '../api/operations.ts'
 import { createDigest } from '../lib/digest.ts'
-import { aclFromHeaders } from './acl.ts'
 import { addChecksum, algorithmNamed } from './checksum.ts'
 import { checkWrite } from './condition.ts'
 import { discardWritten, partsContent, readContent, writeContent } from './content.ts'
@@ -27,10 +26,10 @@ import {
   type Address,
   checkExpectedOwner,
   objectAddress,
-  ownerOf,
   refuseUnsupported,
   storedClass,
 } from './object-input.ts'
+import { possess } from './ownership.ts'
 import type {
   BucketRow,
   Content,
@@ -58,7 +57,7 @@ export function copyObject(ctx: Context): Handler<'CopyObject'> {
     refuseUnsupported(input)
     const address = parseCopySource(input.CopySource ?? '')
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-      const source = await findCopySource(ctx, address, input)
+      const source = await findCopySource(ctx, address, input, call)
       const output = await copy(ctx, input, call, target, address, source)
       if (output !== undefined) return output
     }
@@ -86,7 +85,7 @@ async function copy(
   const isSelf =
     source.table === 'object' && address.bucket === target.bucket && address.key === target.key
   if (isSelf) checkChanges(input, from)
-  const draft = draftOf(input, call, bucket, from)
+  const draft = draftOf(ctx, input, call, bucket, from)
   const tags = await tagsOf(ctx, input, call, target, address, from)
   if (tags !== undefined) draft.tg = tags
   const lock = await askedLock(input, call, bucket, target, ctx.clock.now())
@@ -146,12 +145,13 @@ function checkChanges(input: CopyInput, from: VersionRow): void {
 }
 
 function draftOf(
+  ctx: Context,
   input: CopyInput,
   call: Call,
   bucket: BucketRow,
   from: VersionRow,
 ): Mutable<VersionDraft> {
-  const owner = ownerOf(call, bucket)
+  const { owner, acl } = possess(ctx, call, bucket, input)
   const draft: Mutable<VersionDraft> = { t: 0, s: from.s, e: from.e }
   own(draft, owner, bucket)
   if (from.k !== undefined) draft.k = from.k
@@ -160,7 +160,6 @@ function draftOf(
     ? storedHeaders(input)
     : copiedHeaders(from.h, input.WebsiteRedirectLocation)
   const metadata = replaces ? storedMetadata(input.Metadata) : from.m
-  const acl = aclFromHeaders(input, owner, bucket.owner)
   const storageClass = storedClass(input.StorageClass)
   if (headers !== undefined) draft.h = headers
   if (metadata !== undefined) draft.m = metadata

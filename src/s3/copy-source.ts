@@ -1,8 +1,10 @@
 /** The source of CopyObject and UploadPartCopy: which object it is, and whether it may be copied now. */
 import { S3Error } from '../api/error.ts'
+import type { Call } from '../api/operations.ts'
 import type { Row } from '../../metadata/store.ts'
 import { checkCopySource, type CopySourceConditions } from './condition.ts'
 import type { Context } from './context.ts'
+import { demand } from './demand.ts'
 import { type Address, checkExpectedOwner, checkKey } from './object-input.ts'
 import { findObject } from './object-read.ts'
 import type { BucketRow, VersionRow } from './rows.ts'
@@ -61,15 +63,19 @@ export interface FoundSource extends Source {
 }
 
 /**
- * Finds the source and checks the request's conditions on it. Rejects like GetObject, with
+ * Finds the source and checks the request's conditions on it. Rejects like GetObject, with AccessDenied
+ * for who may not read it, with
  * InvalidRequest for a delete marker named by its id, and with PreconditionFailed.
  */
 export async function findCopySource(
   ctx: Context,
   source: CopySource,
   input: CopySourceConditions & { readonly ExpectedSourceBucketOwner?: string | undefined },
+  call: Call,
 ): Promise<FoundSource> {
   const { value: bucketRow } = await ctx.buckets.read(source.bucket)
+  const action = source.versionId === undefined ? 's3:GetObject' : 's3:GetObjectVersion'
+  await demand(call, action, source)
   checkExpectedOwner(input.ExpectedSourceBucketOwner, bucketRow)
   const { table, row } = await findObject(ctx, source, source.versionId).catch(
     (error: unknown): never => {

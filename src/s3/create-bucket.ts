@@ -8,10 +8,12 @@
 import type { Row } from '../../metadata/store.ts'
 import { S3Error } from '../api/error.ts'
 import type { Handler, Input } from '../api/operations.ts'
-import { aclFromHeaders } from './acl.ts'
+import { aclFromHeaders, opensToWriters, resolveAcl } from './acl.ts'
+import { withAcl } from './bucket-acl.ts'
 import { finishDeletion } from './bucket-deletion.ts'
 import { checkBucketName } from './bucket-name.ts'
 import type { Context } from './context.ts'
+import { ALL_BLOCKED, checkPublicAcl } from './public-access.ts'
 import { enter, leaveTrace } from './root.ts'
 import { type BucketRow, readRow, type StoredTag, writeRow } from './rows.ts'
 import { storedTags } from './tags.ts'
@@ -30,14 +32,23 @@ export function createBucket(ctx: Context): Handler<'CreateBucket'> {
     const region = placeOf(ctx, input.CreateBucketConfiguration?.LocationConstraint)
     const tags = storedTags(ctx, input.CreateBucketConfiguration?.Tags ?? [], 'new bucket')
     const owner = [requester.id, requester.displayName] as const
-    const acl = aclFromHeaders(input, owner, owner)
+    const isLegacy = ctx.options.compat === 'legacy'
+    const ownership =
+      input.ObjectOwnership ?? (isLegacy ? undefined : ('BucketOwnerEnforced' as const))
+    const acl = resolveAcl(ctx.people, aclFromHeaders(input, owner, owner))
+    if (acl !== undefined && ownership === 'BucketOwnerEnforced')
+      throw new S3Error('InvalidBucketAclWithObjectOwnership')
     const row: BucketRow = {
       t: ctx.clock.now(),
       owner,
       region,
       ...(acl !== undefined && { acl }),
+      ...(opensToWriters(acl) && { shared: 1 }),
+      ...(ownership !== undefined && { ownership }),
+      ...(!isLegacy && { block: ALL_BLOCKED }),
       ...(input.ObjectLockEnabledForBucket === true && { versioning: 'Enabled', lock: {} }),
     }
+    checkPublicAcl(row, acl)
     for (;;) {
       const standing = await readRow(ctx.metadata, name, 'bucket', '')
       if (standing?.value.deleting !== undefined) {
@@ -75,7 +86,10 @@ async function put(
   return isFirst
 }
 
-/** The bucket stands already. For its owner S3's first region answers as it did before, and gives it the ACL asked for now. */
+/**
+ * The bucket stands already. For its owner S3's first region answers as it did before, and gives it the ACL
+ * asked for now; before `compat: aws-2026` another ACL is another bucket.
+ */
 async function again(
   ctx: Context,
   name: string,
@@ -85,17 +99,25 @@ async function again(
   if (standing.value.owner[0] !== asked.owner[0])
     throw new S3Error('BucketAlreadyExists', { fields: { BucketName: name } })
   await enter(ctx, name)
+  if (ctx.options.compat === 'legacy' && !sameGrants(standing.value.acl, asked.acl))
+    throw new S3Error('BucketAlreadyExists', { fields: { BucketName: name } })
   if (ctx.options.region !== FIRST_REGION)
     throw new S3Error('BucketAlreadyOwnedByYou', { fields: { BucketName: name } })
   await setAcl(ctx, name, asked.acl)
   return answer(name)
 }
 
+function sameGrants(a: BucketRow['acl'], b: BucketRow['acl']): boolean {
+  return JSON.stringify(a?.grants) === JSON.stringify(b?.grants)
+}
+
 async function setAcl(ctx: Context, name: string, acl: BucketRow['acl']): Promise<void> {
   await transact(ctx.metadata, name, async (tx) => {
-    const { acl: before, ...rest } = await ctx.buckets.toChange(tx, name)
-    if (before === undefined && acl === undefined) return
-    tx.put('bucket', '', acl === undefined ? rest : { ...rest, acl })
+    const bucket = await ctx.buckets.toChange(tx, name)
+    if (bucket.acl === undefined && acl === undefined) return
+    if (bucket.ownership === 'BucketOwnerEnforced')
+      throw new S3Error('InvalidBucketAclWithObjectOwnership')
+    tx.put('bucket', '', withAcl(bucket, acl))
   })
   ctx.buckets.forget(name)
 }

@@ -2,8 +2,7 @@
 import type { ChecksumAlgorithm, ChecksumType } from '../api/checksum.ts'
 import { S3Error } from '../api/error.ts'
 import { UPLOADS_PER_KEY_MAX } from '../api/limits.ts'
-import type { Handler, Input, Output } from '../api/operations.ts'
-import { aclFromHeaders } from './acl.ts'
+import type { Call, Handler, Input, Output } from '../api/operations.ts'
 import { algorithmNamed, uploadChecksumType } from './checksum.ts'
 import type { Context } from './context.ts'
 import { demand } from './demand.ts'
@@ -13,11 +12,11 @@ import { askedLock } from './lock.ts'
 import {
   checkExpectedOwner,
   objectAddress,
-  ownerOf,
   refuseUnsupported,
   storedClass,
 } from './object-input.ts'
-import type { Upload } from './rows.ts'
+import { possess } from './ownership.ts'
+import type { BucketRow, Upload } from './rows.ts'
 import { tagsFromHeader } from './tags.ts'
 import { transact } from './transact.ts'
 import { putUploads, withUpload } from './upload-row.ts'
@@ -39,14 +38,15 @@ export function createMultipartUpload(ctx: Context): Handler<'CreateMultipartUpl
     await transact(ctx.metadata, bucket, async (tx) => {
       const bucketRow = await ctx.buckets.inBucket(tx, bucket)
       checkExpectedOwner(input.ExpectedBucketOwner, bucketRow)
-      const by = ownerOf(call, bucketRow)
-      const acl = aclFromHeaders(input, by, bucketRow.owner)
+      const { owner, acl } = possess(ctx, call, bucketRow, input)
+      const by = initiatorOf(call, bucketRow)
       const row = (await tx.get('upload', key))?.value
       if (row !== undefined && Object.keys(row.u).length >= UPLOADS_PER_KEY_MAX)
         throw new S3Error('InvalidRequest', {
           message: `There are ${UPLOADS_PER_KEY_MAX} uploads of this key under way: complete or abort some of them`,
         })
       const upload: Mutable<Upload> = { t: ctx.clock.now(), by }
+      if (owner[0] !== by[0]) upload.o = owner
       if (headers !== undefined) upload.h = headers
       if (metadata !== undefined) upload.m = metadata
       if (sc !== undefined) upload.sc = sc
@@ -64,6 +64,10 @@ export function createMultipartUpload(ctx: Context): Handler<'CreateMultipartUpl
     }
     return output
   }
+}
+
+function initiatorOf({ requester }: Call, bucket: BucketRow): Upload['by'] {
+  return requester === undefined ? bucket.owner : [requester.id, requester.displayName]
 }
 
 /** Algorithm and type that the upload is to have; undefined where the client names none. */

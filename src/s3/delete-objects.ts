@@ -6,6 +6,7 @@ import type { Call, Handler, Input } from '../api/operations.ts'
 import { StoreFull, StoreUnavailable } from '../lib/store-error.ts'
 import type { Context } from './context.ts'
 import { deleteOne } from './delete-object.ts'
+import { demand } from './demand.ts'
 import { bypassAsked } from './lock.ts'
 import { type Address, checkExpectedOwner, checkKey } from './object-input.ts'
 
@@ -74,6 +75,8 @@ async function deleteItem(
       IfMatchSize: item.Size,
     }
     const address = { bucket, key }
+    if (versionId === undefined) await demand(call, 's3:DeleteObject', address)
+    else await demand(call, 's3:DeleteObjectVersion', { ...address, versionId })
     const bypass = await bypasses(address)
     const done = await deleteOne(ctx, call, address, versionId, conditions, bypass)
     const deleted: DeletedObject = named

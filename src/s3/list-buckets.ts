@@ -2,7 +2,7 @@
 import type { Bucket } from '@aws-sdk/client-s3'
 import { S3Error } from '../api/error.ts'
 import { LIST_PAGE_MAX } from '../api/limits.ts'
-import type { Handler } from '../api/operations.ts'
+import type { Handler, Output } from '../api/operations.ts'
 import type { Context } from './context.ts'
 import { type Entry, list } from './listing.ts'
 import { type BucketEntry, ROOT } from './rows.ts'
@@ -14,7 +14,7 @@ const REGION = /^[a-z]{2,}(-[a-z0-9]+)+$/
 
 export function listBuckets(ctx: Context): Handler<'ListBuckets'> {
   return async (input, { requester }) => {
-    if (requester === undefined) throw new S3Error('AccessDenied')
+    if (requester === undefined) return nobodys(ctx)
     const {
       MaxBuckets: max,
       ContinuationToken: token,
@@ -38,6 +38,12 @@ export function listBuckets(ctx: Context): Handler<'ListBuckets'> {
       ...(page.next !== undefined && { ContinuationToken: encodeToken('buckets', page.next) }),
     }
   }
+}
+
+/** Nobody has no buckets; AWS of today does not even say so. */
+function nobodys({ options }: Context): Output<'ListBuckets'> {
+  if (options.compat === 'legacy') return { Buckets: [] }
+  throw new S3Error('AccessDenied')
 }
 
 interface BucketPage {

@@ -24,6 +24,7 @@ export function listParts(ctx: Context): Handler<'ListParts'> {
     const shown = rows.slice(0, max)
     const last = shown.at(-1)
     const by = { ID: upload.by[0], DisplayName: upload.by[1] }
+    const owner = upload.o ?? upload.by
     const output: Output<'ListParts'> = {
       Bucket: bucket,
       Key: key,
@@ -34,7 +35,7 @@ export function listParts(ctx: Context): Handler<'ListParts'> {
       IsTruncated: rows.length > max,
       Parts: shown.map((row) => partOf(numberOfPart(row.sort), row.value, upload)),
       Initiator: by,
-      Owner: by,
+      Owner: { ID: owner[0], DisplayName: owner[1] },
       StorageClass: upload.sc ?? 'STANDARD',
     }
     await showAbortion(ctx, output, bucketRow, bucket, key, upload.t)

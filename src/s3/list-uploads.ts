@@ -71,12 +71,13 @@ function uploadsOf({ sort: key, value }: Entry<UploadsRow>, after: string): read
 
 function uploadEntry({ key, id, upload }: KeyedUpload, encode: Encode): MultipartUpload {
   const by = { ID: upload.by[0], DisplayName: upload.by[1] }
+  const owner = upload.o ?? upload.by
   const entry: MultipartUpload = {
     Key: encode(key),
     UploadId: id,
     Initiated: new Date(upload.t),
     StorageClass: upload.sc ?? 'STANDARD',
-    Owner: by,
+    Owner: { ID: owner[0], DisplayName: owner[1] },
     Initiator: by,
   }
   if (upload.k !== undefined) {

@@ -79,10 +79,20 @@ export function checkExpectedOwner(expected: string | undefined, bucket: BucketR
   if (expected !== undefined && expected !== bucket.owner[0]) throw new S3Error('AccessDenied')
 }
 
-/** Who will own what this call writes: the requester; of an anonymous one, the bucket's owner. */
-export function ownerOf(call: Call, bucket: BucketRow): readonly [id: string, displayName: string] {
-  const { requester } = call
-  return requester === undefined ? bucket.owner : [requester.id, requester.displayName]
+/**
+ * Who will own what this call writes: the requester; but the bucket's owner where the requester has no
+ * name, where the bucket wants it so, or where nobody but its owner could write into it: then whoever
+ * does stands in for the owner.
+ */
+export function ownerOf(
+  { requester }: Call,
+  bucket: BucketRow,
+): readonly [id: string, displayName: string] {
+  const isOwners =
+    requester === undefined ||
+    bucket.shared === undefined ||
+    bucket.ownership === 'BucketOwnerEnforced'
+  return isOwners ? bucket.owner : [requester.id, requester.displayName]
 }
 
 /** The storage class to keep: none where it is STANDARD. All classes are kept alike; clients see the one they named. */

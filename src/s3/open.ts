@@ -2,7 +2,9 @@
 import type { MetadataStore } from '../../metadata/store.ts'
 import type { ObjectStorage } from '../../storage/store.ts'
 import type { CorsLookup } from '../api/cors.ts'
+import type { Facts, PolicyRules } from '../api/facts.ts'
 import type { S3Api } from '../api/operations.ts'
+import type { People } from '../api/people.ts'
 import type { Clock, Ids } from '../lib/ids.ts'
 import type { Meter } from '../lib/meter.ts'
 import { Buckets } from './bucket.ts'
@@ -10,6 +12,7 @@ import { Configs } from './bucket-config.ts'
 import { corsRules } from './bucket-cors.ts'
 import type { BucketLease } from './bucket-lease.ts'
 import type { Context, S3Options } from './context.ts'
+import { createFacts } from './facts.ts'
 import { Lifecycle, LIFECYCLE_DEFAULTS, type LifecycleOptions } from './lifecycle.ts'
 import { Reading } from './reading.ts'
 import { createS3 } from './service.ts'
@@ -24,6 +27,8 @@ export interface S3Parts {
   readonly meter: Meter
   /** Where the engine wants it: see bucket-lease.ts. None: every write expects its bucket's row. */
   readonly lease?: BucketLease
+  readonly policies: PolicyRules
+  readonly people: People
   /** What differs from `SWEEP_DEFAULTS`, and who is told of rounds that failed. */
   readonly sweep: Partial<SweepOptions> & Pick<SweepOptions, 'onError'>
   /** What differs from `LIFECYCLE_DEFAULTS`; the same one is told of failures. */
@@ -34,6 +39,8 @@ export interface S3 {
   readonly api: S3Api
   /** The rules by which buckets let web pages of other origins in. */
   readonly cors: CorsLookup
+  /** What authorization asks. */
+  readonly facts: Facts
   /** Not started yet. */
   readonly sweep: Sweep
   /** Not started yet. */
@@ -42,14 +49,26 @@ export interface S3 {
 
 /** Joins them; nothing is read or written until the first request. The stores stay the caller's to close. */
 export function openS3(parts: S3Parts): S3 {
-  const { metadata, storage, clock, ids, options, meter, sweep, lease } = parts
+  const { metadata, storage, clock, ids, options, meter, sweep, lease, policies, people } = parts
   const buckets = new Buckets(metadata, clock, lease)
   const configs = new Configs(metadata)
   const reading = new Reading()
-  const ctx: Context = { metadata, storage, clock, ids, options, buckets, configs, reading }
+  const ctx: Context = {
+    metadata,
+    storage,
+    clock,
+    ids,
+    options,
+    buckets,
+    configs,
+    reading,
+    policies,
+    people,
+  }
   return {
     api: createS3(ctx),
     cors: corsRules(ctx),
+    facts: createFacts(ctx),
     sweep: new Sweep(ctx, { ...SWEEP_DEFAULTS, ...sweep }, meter),
     lifecycle: new Lifecycle(
       ctx,

@@ -5,6 +5,7 @@ import { MemoryStorage } from '../../storage/memory.ts'
 import { S3Error } from '../api/error.ts'
 import type { Call } from '../api/operations.ts'
 import { StoreFull, StoreUnavailable } from '../lib/store-error.ts'
+import { putBucketAcl } from './bucket-acl.ts'
 import { listObjects } from './list-objects.ts'
 import { putObject } from './put-object.ts'
 import { readRow } from './rows.ts'
@@ -219,6 +220,7 @@ test('another owner than the one expected is AccessDenied', async () => {
 test('a version tells its owner only where that is not the bucket’s, and is shown with its owner either way', async () => {
   const f = new Fixture(new MemoryStore(), new MemoryStorage())
   await f.bucket()
+  await putBucketAcl(f.ctx)({ Bucket: 'b', ACL: 'public-read-write' }, CALL)
   const other: Call = { ...CALL, requester: { id: 'other-id', displayName: 'Other' } }
   const put = putObject(f.ctx)
   await put({ Bucket: 'b', Key: 'own', Body: new BytesPayload(new Uint8Array(1)) }, CALL)

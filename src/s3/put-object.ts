@@ -2,7 +2,6 @@
 import { digestOf } from '../lib/digest.ts'
 import { S3Error } from '../api/error.ts'
 import type { Handler, Input, Output } from '../api/operations.ts'
-import { aclFromHeaders } from './acl.ts'
 import { addChecksum, digestsFor, uploadAlgorithm } from './checksum.ts'
 import { checkWrite } from './condition.ts'
 import { checkPutSize, discardWritten, writeContent } from './content.ts'
@@ -14,10 +13,10 @@ import { askedLock, namesLock, withLock } from './lock.ts'
 import {
   checkExpectedOwner,
   objectAddress,
-  ownerOf,
   refuseUnsupported,
   storedClass,
 } from './object-input.ts'
+import { possess } from './ownership.ts'
 import type { BucketRow, VersionRow } from './rows.ts'
 import { tagsFromHeader } from './tags.ts'
 import { transact, type Tx } from './transact.ts'
@@ -38,8 +37,7 @@ export function putObject(ctx: Context): Handler<'PutObject'> {
     // Before the body is read: nobody should send gigabytes to a bucket that is not there.
     const { value: before } = await ctx.buckets.read(bucket)
     checkExpectedOwner(input.ExpectedBucketOwner, before)
-    const owner = ownerOf(call, before)
-    const acl = aclFromHeaders(input, owner, before.owner)
+    const { owner, acl } = possess(ctx, call, before, input)
     const tags = tagsFromHeader(ctx, input.Tagging)
     if (tags !== undefined) await demand(call, 's3:PutObjectTagging', { bucket, key })
     const locks = namesLock(input)

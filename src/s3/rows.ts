@@ -25,6 +25,7 @@ import { hash } from 'node:crypto'
 import type { Json, MetadataStore, Range, Row, Table, Write } from '../../metadata/store.ts'
 import type { StorageClass } from '@aws-sdk/client-s3'
 import type { ChecksumAlgorithm, ChecksumType } from '../api/checksum.ts'
+import type { Grant, Ownership, PublicAccessBlock } from '../api/facts.ts'
 
 /** Bytes `start` to `end` of a blob. With `ref`, the blob is shared: this holder's row is `share[blob.ref]`. */
 export type Extent = readonly [blob: string, start: number, end: number, ref?: string]
@@ -62,12 +63,7 @@ export type Content = {
 /** Headers kept for an object as they came: model member name (`ContentType`) to latin1 text. */
 export type StoredHeaders = { readonly [member: string]: string }
 
-export type StoredGrant = readonly [
-  permission: string,
-  kind: 'id' | 'uri' | 'email',
-  who: string,
-  displayName?: string,
-]
+export type StoredGrant = Grant
 
 export type StoredTag = readonly [key: string, value: string]
 
@@ -137,6 +133,11 @@ export type BucketRow = {
   /** A DeleteBucket is looking whether it is empty: nothing may be written. */
   readonly deleting?: number
   readonly acl?: StoredAcl
+  /** Absent: ObjectWriter; access control lists count. */
+  readonly ownership?: Ownership
+  readonly block?: PublicAccessBlock
+  /** Since others than the owner could put objects into it there may be some that are theirs; never taken off again. */
+  readonly shared?: 1
   readonly versioning?: 'Enabled' | 'Suspended'
   /** Object lock is on, for good; versioning then is too. */
   readonly lock?: BucketLock
@@ -148,7 +149,10 @@ export type BucketRow = {
 export type Upload = {
   /** Initiated, epoch ms. */
   readonly t: number
+  /** Who began it. */
   readonly by: readonly [id: string, displayName: string]
+  /** Who will own the object, where that is somebody else. */
+  readonly o?: readonly [id: string, displayName: string]
   readonly h?: StoredHeaders
   readonly m?: { readonly [name: string]: string }
   readonly sc?: StorageClass

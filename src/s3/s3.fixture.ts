@@ -3,7 +3,9 @@ import type { MetadataStore } from '../../metadata/store.ts'
 import type { ObjectStorage } from '../../storage/store.ts'
 import { UNRESTRICTED } from '../api/access.ts'
 import type { ChecksumAlgorithm } from '../api/checksum.ts'
+import type { PolicyRules } from '../api/facts.ts'
 import type { Call, Output } from '../api/operations.ts'
+import type { People } from '../api/people.ts'
 import type { DigestName, Payload, Taken } from '../api/payload.ts'
 import { digestOf } from '../lib/digest.ts'
 import { SILENT } from '../lib/meter.ts'
@@ -38,6 +40,20 @@ export const OPTIONS: S3Options = {
   abandonedUploadMs: 0,
   etag: 'md5',
   compat: 'legacy',
+}
+
+/** Takes any text for a policy; one that speaks of the public is public. */
+const LENIENT: PolicyRules = {
+  check: (text) => ({
+    isPublic: text.includes('public'),
+    opensToWriters: text.includes('writers'),
+  }),
+}
+
+/** Everybody has an account, and a name that says so. */
+const ANYBODY: People = {
+  name: (id) => (id === 'nobody' ? undefined : `name of ${id}`),
+  byEmail: (email) => (email === 'known@example.com' ? ['known', 'Known'] : undefined),
 }
 
 /** Time that only tests move. */
@@ -117,6 +133,8 @@ export class Fixture {
       buckets: new Buckets(metadata, clock, lease),
       configs: new Configs(metadata),
       reading: new Reading(),
+      policies: LENIENT,
+      people: ANYBODY,
     }
   }
 

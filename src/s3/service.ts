@@ -5,6 +5,12 @@ import { getBucketAcl, putBucketAcl } from './bucket-acl.ts'
 import { deleteBucketCors, getBucketCors, putBucketCors } from './bucket-cors.ts'
 import { getBucketLocation, headBucket } from './bucket-info.ts'
 import { getObjectLockConfiguration, putObjectLockConfiguration } from './bucket-lock.ts'
+import {
+  deleteBucketPolicy,
+  getBucketPolicy,
+  getBucketPolicyStatus,
+  putBucketPolicy,
+} from './bucket-policy.ts'
 import { bucketSettings } from './bucket-settings.ts'
 import { deleteBucketTagging, getBucketTagging, putBucketTagging } from './bucket-tagging.ts'
 import { getBucketVersioning, putBucketVersioning } from './bucket-versioning.ts'
@@ -39,6 +45,16 @@ import {
   putObjectRetention,
 } from './object-lock.ts'
 import { deleteObjectTagging, getObjectTagging, putObjectTagging } from './object-tagging.ts'
+import {
+  deleteBucketOwnershipControls,
+  getBucketOwnershipControls,
+  putBucketOwnershipControls,
+} from './ownership.ts'
+import {
+  deletePublicAccessBlock,
+  getPublicAccessBlock,
+  putPublicAccessBlock,
+} from './public-access.ts'
 import { putObject } from './put-object.ts'
 import { uploadPart } from './upload-part.ts'
 import { uploadPartCopy } from './upload-part-copy.ts'
@@ -59,13 +75,19 @@ export function createS3(ctx: Context): S3Api {
     CreateMultipartUpload: createMultipartUpload(ctx),
     DeleteBucket: deleteBucket(ctx),
     DeleteBucketCors: deleteBucketCors(ctx),
+    DeleteBucketOwnershipControls: deleteBucketOwnershipControls(ctx),
+    DeleteBucketPolicy: deleteBucketPolicy(ctx),
     DeleteBucketTagging: deleteBucketTagging(ctx),
     DeleteObject: deleteObject(ctx),
     DeleteObjects: deleteObjects(ctx),
     DeleteObjectTagging: deleteObjectTagging(ctx),
+    DeletePublicAccessBlock: deletePublicAccessBlock(ctx),
     GetBucketAcl: getBucketAcl(ctx),
     GetBucketCors: getBucketCors(ctx),
     GetBucketLocation: getBucketLocation(ctx),
+    GetBucketOwnershipControls: getBucketOwnershipControls(ctx),
+    GetBucketPolicy: getBucketPolicy(ctx),
+    GetBucketPolicyStatus: getBucketPolicyStatus(ctx),
     GetBucketTagging: getBucketTagging(ctx),
     GetBucketVersioning: getBucketVersioning(ctx),
     GetObject: getObject(ctx),
@@ -75,6 +97,7 @@ export function createS3(ctx: Context): S3Api {
     GetObjectLockConfiguration: getObjectLockConfiguration(ctx),
     GetObjectRetention: getObjectRetention(ctx),
     GetObjectTagging: getObjectTagging(ctx),
+    GetPublicAccessBlock: getPublicAccessBlock(ctx),
     HeadBucket: headBucket(ctx),
     HeadObject: headObject(ctx),
     ListBuckets: listBuckets(ctx),
@@ -85,6 +108,8 @@ export function createS3(ctx: Context): S3Api {
     ListParts: listParts(ctx),
     PutBucketAcl: putBucketAcl(ctx),
     PutBucketCors: putBucketCors(ctx),
+    PutBucketOwnershipControls: putBucketOwnershipControls(ctx),
+    PutBucketPolicy: putBucketPolicy(ctx),
     PutBucketTagging: putBucketTagging(ctx),
     PutBucketVersioning: putBucketVersioning(ctx),
     PutObject: putObject(ctx),
@@ -93,6 +118,7 @@ export function createS3(ctx: Context): S3Api {
     PutObjectLockConfiguration: putObjectLockConfiguration(ctx),
     PutObjectRetention: putObjectRetention(ctx),
     PutObjectTagging: putObjectTagging(ctx),
+    PutPublicAccessBlock: putPublicAccessBlock(ctx),
     UploadPart: uploadPart(ctx),
     UploadPartCopy: uploadPartCopy(ctx),
   }

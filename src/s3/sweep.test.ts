@@ -230,7 +230,9 @@ function open(
 ): { api: S3Api; sweep: ReturnType<typeof openS3>['sweep'] } {
   const ids = new Ulids(clock)
   const sweep = { onError, intervalMs: 1, settleMs: 0 }
-  return openS3({ metadata, storage, clock, ids, options: OPTIONS, meter: SILENT, sweep })
+  const { policies, people } = new Fixture(metadata, storage).ctx
+  const options = OPTIONS
+  return openS3({ metadata, storage, clock, ids, options, meter: SILENT, policies, people, sweep })
 }
 
 test('it sweeps by itself until it is stopped, and a failed round does not end it', async () => {

@@ -38,7 +38,7 @@ export function uploadPartCopy(ctx: Context): Handler<'UploadPartCopy'> {
     const upload = await readUpload(ctx, bucket, key, uploadId)
     const target: PartAddress = { bucket, key, uploadId, partNumber }
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-      const source = await findCopySource(ctx, sourceAddress, input)
+      const source = await findCopySource(ctx, sourceAddress, input, call)
       const range = copiedRange(input.CopySourceRange, source.row.value.s)
       const part = await copyPart(ctx, target, upload, source, range, call)
       if (part !== undefined) return answer(upload, source, part)

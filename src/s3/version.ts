@@ -33,7 +33,7 @@ export function versionOwner(
   version: VersionRow,
   bucket: BucketRow,
 ): readonly [id: string, displayName: string] {
-  return version.o ?? bucket.owner
+  return bucket.ownership === 'BucketOwnerEnforced' ? bucket.owner : (version.o ?? bucket.owner)
 }
 
 /** The same as listings show it. */
