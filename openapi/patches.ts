@@ -12,6 +12,8 @@ export const OPERATIONS: Readonly<Record<string, Partial<OperationModel>>> = {
   ListDirectoryBuckets: { query: 'x-id=ListDirectoryBuckets' },
   // The model says nothing; S3's reference and S3 itself: 204.
   PutBucketPolicy: { status: 204 },
+  // The restore is taken on, and tells by HEAD how far it is.
+  RestoreObject: { status: 202 },
   // "The XML you provided ..." comes under a code of its own for access control lists.
   PutBucketAcl: { malformed: 'MalformedACLError' },
   PutObjectAcl: { malformed: 'MalformedACLError' },

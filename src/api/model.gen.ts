@@ -107,7 +107,7 @@ export const MODEL: Model = {
     "PutObjectTagging": {"method":"PUT","level":"key","query":"tagging","status":200,"input":"PutObjectTaggingRequest","output":"PutObjectTaggingOutput"},
     "PutPublicAccessBlock": {"method":"PUT","level":"bucket","query":"publicAccessBlock","status":200,"input":"PutPublicAccessBlockRequest"},
     "RenameObject": {"method":"PUT","level":"key","query":"renameObject","status":200,"input":"RenameObjectRequest","output":"RenameObjectOutput"},
-    "RestoreObject": {"method":"POST","level":"key","query":"restore","status":200,"input":"RestoreObjectRequest","output":"RestoreObjectOutput"},
+    "RestoreObject": {"method":"POST","level":"key","query":"restore","status":202,"input":"RestoreObjectRequest","output":"RestoreObjectOutput"},
     "SelectObjectContent": {"method":"POST","level":"key","query":"select&select-type=2","status":200,"input":"SelectObjectContentRequest","output":"SelectObjectContentOutput"},
     "UpdateBucketMetadataAnnotationTableConfiguration": {"method":"PUT","level":"bucket","query":"metadataAnnotationTable","status":200,"input":"UpdateBucketMetadataAnnotationTableConfigurationRequest"},
     "UpdateBucketMetadataInventoryTableConfiguration": {"method":"PUT","level":"bucket","query":"metadataInventoryTable","status":200,"input":"UpdateBucketMetadataInventoryTableConfigurationRequest"},

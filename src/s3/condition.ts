@@ -44,18 +44,42 @@ export function checkRead(conditions: ReadConditions, version: VersionRow): void
   throw preconditionFailed(failed)
 }
 
-/** CopyObject, UploadPartCopy: every failure is PreconditionFailed. */
+/** CopyObject, UploadPartCopy. */
 export function checkCopySource(conditions: CopySourceConditions, version: VersionRow): void {
+  const asked = {
+    IfMatch: conditions.CopySourceIfMatch,
+    IfNoneMatch: conditions.CopySourceIfNoneMatch,
+    IfModifiedSince: conditions.CopySourceIfModifiedSince,
+    IfUnmodifiedSince: conditions.CopySourceIfUnmodifiedSince,
+  }
+  checkSource('x-amz-copy-source-', asked, version)
+}
+
+/** The source of a copy or renaming: every failure is PreconditionFailed, under the header's name. */
+export function checkSource(prefix: string, conditions: ReadConditions, version: VersionRow): void {
+  const failed = failedCondition(conditions, version)
+  if (failed !== undefined) throw preconditionFailed(prefix + failed)
+}
+
+export interface RenameConditions {
+  readonly DestinationIfModifiedSince?: Date | undefined
+  readonly DestinationIfUnmodifiedSince?: Date | undefined
+}
+
+/** What RenameObject asks of the times of an object that it would replace. */
+export function checkRenameTarget(
+  conditions: RenameConditions,
+  head: VersionRow | undefined,
+): void {
+  if (head === undefined || head.d === 1) return
   const failed = failedCondition(
     {
-      IfMatch: conditions.CopySourceIfMatch,
-      IfNoneMatch: conditions.CopySourceIfNoneMatch,
-      IfModifiedSince: conditions.CopySourceIfModifiedSince,
-      IfUnmodifiedSince: conditions.CopySourceIfUnmodifiedSince,
+      IfModifiedSince: conditions.DestinationIfModifiedSince,
+      IfUnmodifiedSince: conditions.DestinationIfUnmodifiedSince,
     },
-    version,
+    head,
   )
-  if (failed !== undefined) throw preconditionFailed(`x-amz-copy-source-${failed}`)
+  if (failed !== undefined) throw preconditionFailed(failed)
 }
 
 type Condition = 'If-Match' | 'If-None-Match' | 'If-Modified-Since' | 'If-Unmodified-Since'

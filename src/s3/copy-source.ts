@@ -7,6 +7,7 @@ import type { Context } from './context.ts'
 import { demand } from './demand.ts'
 import { type Address, checkExpectedOwner, checkKey } from './object-input.ts'
 import { findObject } from './object-read.ts'
+import { checkReadable } from './restore-object.ts'
 import type { BucketRow, VersionRow } from './rows.ts'
 import type { Source } from './share.ts'
 
@@ -87,5 +88,6 @@ export async function findCopySource(
     },
   )
   checkCopySource(input, row.value)
+  checkReadable(ctx, row.value)
   return { bucket: source.bucket, table, row, bucketRow }
 }

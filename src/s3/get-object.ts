@@ -20,6 +20,7 @@ import {
 } from './object-input.ts'
 import { expirationOf } from './expiration.ts'
 import { planRead, readVersion, showGuarded, showObject } from './object-read.ts'
+import { checkReadable, restoreOf } from './restore-object.ts'
 import { type BucketRow, lookRow, readRow, type VersionRow } from './rows.ts'
 
 /** Times that a version may vanish between its row and its bytes before the reader is sent away. */
@@ -69,11 +70,13 @@ async function read(
   const { value: bucket } = known instanceof Promise ? await known : known
   checkExpectedOwner(input.ExpectedBucketOwner, bucket)
   checkRead(input, version)
+  checkReadable(ctx, version)
   try {
     const planned = planRead(ctx, address.bucket, version, input)
     const plan = planned instanceof Promise ? await planned : planned
     const output: Output<'GetObject'> = {}
     showObject(output, bucket, version, plan, input)
+    if (version.rs !== undefined) output.Restore = restoreOf(ctx, version)
     const guarded = showGuarded(output, version, call, address)
     if (guarded !== undefined) await guarded
     const expiration = expires(ctx, input, bucket, address, version)
@@ -101,6 +104,7 @@ export function headObject(ctx: Context): Handler<'HeadObject'> {
     const plan = planned instanceof Promise ? await planned : planned
     const output: Output<'HeadObject'> = {}
     showObject(output, bucket, version, plan, input)
+    if (version.rs !== undefined) output.Restore = restoreOf(ctx, version)
     const guarded = showGuarded(output, version, call, address)
     if (guarded !== undefined) await guarded
     const expiration = expires(ctx, input, bucket, address, version)

@@ -46,7 +46,6 @@ export function checkKey(key: string): void {
 
 /** Members that nothing here carries out, and the header that a client knows each by. */
 const UNSUPPORTED: Readonly<Record<string, string>> = {
-  WriteOffsetBytes: 'x-amz-write-offset-bytes',
   ServerSideEncryption: 'x-amz-server-side-encryption',
   SSECustomerAlgorithm: 'x-amz-server-side-encryption-customer-algorithm',
   SSECustomerKey: 'x-amz-server-side-encryption-customer-key',

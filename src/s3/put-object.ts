@@ -2,6 +2,7 @@
 import { digestOf } from '../lib/digest.ts'
 import { S3Error } from '../api/error.ts'
 import type { Handler, Input, Output } from '../api/operations.ts'
+import { appendObject } from './append-object.ts'
 import { addChecksum, digestsFor, uploadAlgorithm } from './checksum.ts'
 import { checkWrite } from './condition.ts'
 import { checkPutSize, discardWritten, writeContent } from './content.ts'
@@ -25,6 +26,12 @@ import { type Mutable, own, pushVersion, writtenId, type VersionDraft } from './
 const EMPTY = new Uint8Array(0)
 
 export function putObject(ctx: Context): Handler<'PutObject'> {
+  const put = putWhole(ctx)
+  const append = appendObject(ctx, put, () => opaqueEtag(ctx))
+  return (input, call) => (input.WriteOffsetBytes === undefined ? put : append)(input, call)
+}
+
+function putWhole(ctx: Context): Handler<'PutObject'> {
   const md5 = ctx.options.etag === 'md5'
   return async (input, call) => {
     const { bucket, key } = objectAddress(input)

@@ -104,6 +104,8 @@ export type VersionRow = {
   /** Storage class, where not STANDARD. */
   readonly sc?: StorageClass
   readonly acl?: StoredAcl
+  /** Restored from an archive until then (epoch ms). */
+  readonly rs?: number
   /** Tags, by their keys. */
   readonly tg?: readonly StoredTag[]
   /** Owner's id and display name, where that is not the bucket's owner (`versionOwner` in version.ts). */

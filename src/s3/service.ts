@@ -56,6 +56,8 @@ import {
   putPublicAccessBlock,
 } from './public-access.ts'
 import { putObject } from './put-object.ts'
+import { renameObject } from './rename-object.ts'
+import { restoreObject } from './restore-object.ts'
 import { uploadPart } from './upload-part.ts'
 import { uploadPartCopy } from './upload-part-copy.ts'
 
@@ -119,6 +121,8 @@ export function createS3(ctx: Context): S3Api {
     PutObjectRetention: putObjectRetention(ctx),
     PutObjectTagging: putObjectTagging(ctx),
     PutPublicAccessBlock: putPublicAccessBlock(ctx),
+    RenameObject: renameObject(ctx),
+    RestoreObject: restoreObject(ctx),
     UploadPart: uploadPart(ctx),
     UploadPartCopy: uploadPartCopy(ctx),
   }

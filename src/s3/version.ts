@@ -231,6 +231,49 @@ export async function removeHead(
   tx.put('object', key, promoted, whole?.bytes)
 }
 
+/**
+ * Takes the head out of its chain while its content lives on elsewhere (RenameObject): a delete marker
+ * stands in its place, or nothing where the bucket never had versioning.
+ */
+export async function takeHead(
+  ctx: Context,
+  tx: Tx,
+  bucket: BucketRow,
+  key: string,
+  head: Row<VersionRow>,
+): Promise<void> {
+  checkUnlocked(head.value, ctx.clock.now(), false)
+  if (bucket.versioning === undefined) {
+    tx.delete('object', key)
+    return
+  }
+  const fresh = ctx.ids.nextVersion()
+  const q = fresh >= head.value.q ? versionBefore(head.value.q, fresh) : fresh
+  const marker: Mutable<VersionRow> = { q, d: 1, t: ctx.clock.now(), s: 0, e: '' }
+  const { older, nq } = head.value
+  if (older !== undefined) marker.older = older
+  if (bucket.versioning === 'Enabled') {
+    if (nq !== undefined) marker.nq = nq
+  } else {
+    marker.v = 'null'
+    if (nq !== undefined) await dropNullBehind(ctx, tx, key, nq, marker)
+  }
+  tx.put('object', key, marker)
+}
+
+/** A new null version takes the place of a noncurrent one; whether others are left, `marker` is told. */
+async function dropNullBehind(
+  ctx: Context,
+  tx: Tx,
+  key: string,
+  nullQ: string,
+  marker: Mutable<VersionRow>,
+): Promise<void> {
+  await dropNoncurrent(ctx, tx, key, nullQ, undefined)
+  const left = await tx.scan('version', { ...chainRange(key), limit: 2 })
+  if (!left.some((row) => row.value.q !== nullQ)) delete marker.older
+}
+
 /** Takes one version away for good: the head, or a noncurrent one (`head` must still be told about it). `bypass`: although it is under governance. */
 export async function removeVersion(
   ctx: Context,

@@ -1,0 +1,216 @@
+/**
+ * PutObject with `x-amz-write-offset-bytes`: the bytes go behind those that the object has, in one commit.
+ *
+ * What is there stays where it is: the object gets one extent more. So that extents do not become too many,
+ * the last of them are rewritten as one blob once there are `EXTENTS_MAX`. Of what was a multipart object
+ * the parts are forgotten. The ETag is new and no MD5; a CRC is carried on.
+ */
+import { S3Error } from '../api/error.ts'
+import type { Handler, Input, Output } from '../api/operations.ts'
+import type { ChecksumAlgorithm } from '../api/checksum.ts'
+import type { DigestName } from '../api/payload.ts'
+import { addChecksum, combineChecksums, digestsFor, uploadAlgorithm } from './checksum.ts'
+import { checkWrite } from './condition.ts'
+import { checkPutSize, discardWritten, extentsOf, type Written, writeContent } from './content.ts'
+import type { Context } from './context.ts'
+import { ExtentsBody } from './extents-body.ts'
+import { checkExpectedOwner, objectAddress, refuseUnsupported } from './object-input.ts'
+import type { Row } from '../../metadata/store.ts'
+import type { BucketRow, Extent, StoredChecksum, VersionRow } from './rows.ts'
+import { lookRow } from './rows.ts'
+import { transact, type Tx } from './transact.ts'
+import { type Mutable, pushVersion, type VersionDraft } from './version.ts'
+
+/** Extents of one object; then the last half of them becomes one blob. */
+const EXTENTS_MAX = 256
+/** Pages of parts that go with the commit. */
+const PAGES_MAX = 24
+const EMPTY = new Uint8Array(0)
+
+type AppendInput = Input<'PutObject'>
+
+/** `create` puts an object where none is. */
+export function appendObject(
+  ctx: Context,
+  create: Handler<'PutObject'>,
+  opaqueEtag: () => string,
+): Handler<'PutObject'> {
+  return async (input, call) => {
+    const { bucket, key } = objectAddress(input)
+    refuseUnsupported(input)
+    const { value: bucketRow } = await ctx.buckets.read(bucket)
+    checkExpectedOwner(input.ExpectedBucketOwner, bucketRow)
+    const before = await lookRow(ctx.metadata, bucket, 'object', key)
+    checkAppend(input, bucketRow, before?.value)
+    if (before === undefined || before.value.d === 1) {
+      // If another is faster, what is there now is not what the client has seen.
+      return create({ ...input, WriteOffsetBytes: undefined, IfNoneMatch: '*' }, call)
+    }
+    checkPutSize(ctx, input.Body?.size)
+    const algorithm = before.value.k?.[0] ?? uploadAlgorithm(input.Body, input.ChecksumAlgorithm)
+    const taken =
+      input.Body === undefined
+        ? EMPTY
+        : await input.Body.take(ctx.options.inlineMaxBytes, digestsFor(algorithm, false))
+    const written = await writeContent(ctx, taken, call, input.Body?.size)
+    const append = new Append(ctx, input, written, algorithm, opaqueEtag(), call.signal)
+    try {
+      const version = await transact(ctx.metadata, bucket, (tx) => append.attempt(tx, bucket, key))
+      return answer(version)
+    } catch (error) {
+      await discardWritten(ctx, written, error)
+      await append.takeBack(error)
+      throw error
+    }
+  }
+}
+
+/** Throws InvalidRequest where versions are kept, and InvalidWriteOffset where the object does not end there. */
+function checkAppend(
+  { WriteOffsetBytes: offset }: AppendInput,
+  bucket: BucketRow,
+  head: VersionRow | undefined,
+): void {
+  const isThere = head !== undefined && head.d === undefined
+  if (bucket.versioning === 'Enabled' || (isThere && head.v !== 'null')) {
+    throw new S3Error('InvalidRequest', {
+      message: 'Versions never change: objects of a bucket with versioning cannot be appended to.',
+    })
+  }
+  const size = isThere ? head.s : 0
+  if (offset === size) return
+  throw new S3Error('InvalidWriteOffset', {
+    fields: { WriteOffset: String(offset), ObjectSize: String(size) },
+  })
+}
+
+function answer(version: VersionRow): Output<'PutObject'> {
+  const output: Output<'PutObject'> = { ETag: `"${version.e}"`, Size: version.s }
+  addChecksum(output, version.k)
+  return output
+}
+
+function tooManyParts(): S3Error {
+  return new S3Error('InvalidRequest', {
+    message: 'An object of so many parts cannot be appended to: copy it first.',
+  })
+}
+
+/** One request to append; what it writes on the way, it takes back where that comes to nothing. */
+class Append {
+  /** Blobs that the attempt under way has written, beside the payload's own. */
+  #made: Written[] = []
+  readonly #ctx: Context
+  readonly #input: AppendInput
+  readonly #written: Written
+  readonly #algorithm: ChecksumAlgorithm
+  readonly #etag: string
+  readonly #signal: AbortSignal
+
+  constructor(
+    ctx: Context,
+    input: AppendInput,
+    written: Written,
+    algorithm: ChecksumAlgorithm,
+    etag: string,
+    signal: AbortSignal,
+  ) {
+    this.#ctx = ctx
+    this.#input = input
+    this.#written = written
+    this.#algorithm = algorithm
+    this.#etag = etag
+    this.#signal = signal
+  }
+
+  /** After `error`, or before another attempt. */
+  async takeBack(error: unknown): Promise<void> {
+    for (const made of this.#made) await discardWritten(this.#ctx, made, error)
+    this.#made = []
+  }
+
+  async attempt(tx: Tx, bucket: string, key: string): Promise<VersionRow> {
+    const ctx = this.#ctx
+    await this.takeBack(undefined)
+    const bucketRow = await ctx.buckets.inBucket(tx, bucket)
+    const head = await tx.get('object', key)
+    checkAppend(this.#input, bucketRow, head?.value)
+    checkWrite(this.#input, key, head?.value)
+    if (head === undefined) throw new S3Error('NoSuchKey', { fields: { Key: key } })
+    const { q: _q, v: _v, nq: _nq, older: _older, c: _c, k, ...kept } = head.value
+    const size = head.value.s + this.#written.size
+    const draft: Mutable<VersionDraft> = { ...kept, t: ctx.clock.now(), s: size, e: this.#etag }
+    const checksum = this.#checksum(head.value.s, k)
+    if (checksum !== undefined) draft.k = checksum
+    const inline = Buffer.concat([head.bytes ?? EMPTY, this.#written.bytes ?? EMPTY])
+    if (inline.length === size && size <= ctx.options.inlineMaxBytes) {
+      const bytes = size === 0 ? undefined : inline
+      return pushVersion(ctx, tx, bucketRow, key, head, draft, bytes, head.value.q)
+    }
+    draft.c = { x: await this.#extents(tx, bucket, head) }
+    return pushVersion(ctx, tx, bucketRow, key, head, draft, undefined, head.value.q)
+  }
+
+  /** Of the whole, where that follows from its halves. */
+  #checksum(size: number, before: StoredChecksum | undefined): StoredChecksum | undefined {
+    const algorithm = this.#algorithm
+    const isCrc = algorithm === 'CRC32' || algorithm === 'CRC32C' || algorithm === 'CRC64NVME'
+    if (!isCrc || before?.[0] !== algorithm || before[2] !== 'FULL_OBJECT') return undefined
+    if (this.#input.Body === undefined) return before
+    const name: DigestName = algorithm
+    return combineChecksums(algorithm, 'FULL_OBJECT', [
+      { checksum: before[1], size },
+      { checksum: this.#input.Body.digest(name), size: this.#written.size },
+    ])
+  }
+
+  /** The extents of what is there, then those of what is new. */
+  async #extents(tx: Tx, bucket: string, head: Row<VersionRow>): Promise<readonly Extent[]> {
+    const { c: content } = head.value
+    const extents: Extent[] = []
+    if (content === undefined) {
+      if (head.bytes !== undefined) extents.push(...(await this.#store(head.bytes)))
+    } else {
+      if ((content.g?.length ?? 0) > PAGES_MAX) throw tooManyParts()
+      for await (const extent of extentsOf(this.#ctx, bucket, content)) extents.push(extent)
+      for (const [sort] of content.g ?? []) tx.delete('page', sort)
+    }
+    if (this.#written.extents !== undefined) extents.push(...this.#written.extents)
+    else if (this.#written.bytes !== undefined) {
+      extents.push(...(await this.#store(this.#written.bytes)))
+    }
+    return this.#fewer(tx, extents)
+  }
+
+  async #fewer(tx: Tx, extents: readonly Extent[]): Promise<readonly Extent[]> {
+    if (extents.length <= EXTENTS_MAX) return extents
+    const first = extents.slice(0, EXTENTS_MAX / 2)
+    const last = extents.slice(EXTENTS_MAX / 2)
+    const size = last.reduce((sum, [, start, end]) => sum + (end - start), 0)
+    if (size > this.#ctx.options.putBytesMax) throw tooManyParts()
+    const body = new ExtentsBody(this.#ctx, last, this.#signal)
+    await body.openFirst()
+    const whole = await this.#put(body, size)
+    // The payload's own blob among them is garbage too, now that its bytes stand elsewhere; but not a
+    // blob of which the first extents hold another piece.
+    const held = new Set(first.map(([blob]) => blob))
+    const free = last.filter(([blob]) => !held.has(blob))
+    if (free.length > 0) tx.put('garbage', this.#ctx.ids.next(), { x: free })
+    return [...first, ...whole]
+  }
+
+  #store(bytes: Uint8Array): Promise<readonly Extent[]> {
+    return this.#put(bytes, bytes.length)
+  }
+
+  async #put(
+    body: Parameters<Context['storage']['put']>[1],
+    size: number,
+  ): Promise<readonly Extent[]> {
+    const id = this.#ctx.ids.next()
+    await this.#ctx.storage.put(id, body, { signal: this.#signal, size })
+    const extents: readonly Extent[] = [[id, 0, size]]
+    this.#made.push({ size, extents })
+    return extents
+  }
+}
