@@ -323,6 +323,22 @@ export const OPTIONS: readonly Option[] = [
     help: 'less than 86400 only to watch lifecycle rules at work',
   },
   {
+    key: 'webhooks.timeout',
+    env: 'SLUICE_WEBHOOK_TIMEOUT',
+    kind: 'text',
+    preset: '10s',
+    hint: 'TIME',
+    help: 'a webhook has to answer within this',
+  },
+  {
+    key: 'webhooks.giveUp',
+    env: 'SLUICE_WEBHOOK_GIVE_UP',
+    kind: 'text',
+    preset: '1d',
+    hint: 'TIME',
+    help: 'notifications nobody takes are dropped after this',
+  },
+  {
     key: 'log.level',
     flag: 'log-level',
     env: 'SLUICE_LOG_LEVEL',

@@ -45,6 +45,7 @@ interface Shape<Measure> {
   }
   sweep: { interval: Measure; abandonedUploads: Measure }
   lifecycle: { interval: Measure; secondsPerDay: number }
+  webhooks: { allow: string[]; timeout: Measure; giveUp: Measure }
   log: { level: 'debug' | 'info' | 'warn' | 'error' | 'silent'; format: 'auto' | 'text' | 'json' }
   metrics: { auth: 'none' | 'token'; token?: string | undefined; tokenFile?: string | undefined }
   control?: { host?: string | undefined; port: number } | undefined
@@ -122,6 +123,13 @@ const DOMAIN = z
   .regex(
     /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/i,
     'a domain is written without scheme, port and dots around it',
+  )
+
+const PLACE = z
+  .string()
+  .regex(
+    /^([a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?|[0-9.]+\/([0-9]|[12][0-9]|3[0-2])|[0-9a-f:.]*:[0-9a-f:.]*(\/([0-9]{1,2}|1[01][0-9]|12[0-8]))?)$/i,
+    'a name, an address or a network (10.0.0.0/8) is expected',
   )
 
 const CREDENTIAL = z
@@ -252,6 +260,13 @@ function build() {
           .min(0.1)
           .max(86_400)
           .prefault(preset('lifecycle.secondsPerDay') as number),
+      })
+      .prefault({}),
+    webhooks: z
+      .strictObject({
+        allow: z.array(PLACE).prefault([]),
+        timeout: duration('webhooks.timeout', 100, 600_000, '100ms to 10m'),
+        giveUp: duration('webhooks.giveUp', 1000, 30 * DAYS, '1s to 30d'),
       })
       .prefault({}),
     log: z

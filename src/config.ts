@@ -77,6 +77,12 @@ export interface Config {
   readonly abandonedUploadsMs: number
   /** How often lifecycle rules are looked at, and how long their days are. */
   readonly lifecycle: { readonly intervalMs: number; readonly secondsPerDay: number }
+  /** Whom buckets may tell what happens, beside the public; how long for one delivery, and for all attempts. */
+  readonly webhooks: {
+    readonly allow: readonly string[]
+    readonly timeoutMs: number
+    readonly giveUpMs: number
+  }
   readonly log: { readonly level: LogLevel; readonly format: LogFormat }
   /** What /metrics wants to be told; undefined: nothing. */
   readonly metricsToken: string | undefined
@@ -184,6 +190,11 @@ function resolveConfig(settings: Settings, raw: Raw): Config {
     lifecycle: {
       intervalMs: settings.lifecycle.interval,
       secondsPerDay: settings.lifecycle.secondsPerDay,
+    },
+    webhooks: {
+      allow: settings.webhooks.allow,
+      timeoutMs: settings.webhooks.timeout,
+      giveUpMs: settings.webhooks.giveUp,
     },
     log: settings.log,
     metricsToken:

@@ -39,6 +39,7 @@ import { createRequestRecorder } from './requests.ts'
 import { leaseOf } from './s3/bucket-lease.ts'
 import type { S3Options } from './s3/context.ts'
 import { openS3 } from './s3/open.ts'
+import { HttpWebhooks } from './webhooks.ts'
 import { createTorrentS3 } from './torrent/service.ts'
 import { Tracker } from './torrent/tracker.ts'
 
@@ -87,6 +88,7 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
     facts,
     sweep,
     lifecycle,
+    outbox,
   } = openS3({
     metadata,
     storage,
@@ -107,9 +109,15 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
       onError: (error) =>
         log.error('the lifecycle of a bucket failed; it will be tried again', { error }),
     },
+    webhooks: new HttpWebhooks(config.webhooks),
+    outbox: {
+      giveUpMs: config.webhooks.giveUpMs,
+      onError: (error) => log.warn('a webhook was not told; it will be tried again', { error }),
+    },
   })
   closers.add(() => sweep.stop())
   closers.add(() => lifecycle.stop())
+  closers.add(() => outbox.stop())
   const place = { url: config.publicUrl?.replace(/\/+$/, '') }
   const api = withTorrents(s3, config, () => place.url ?? '')
   await declareBuckets(api, config, credentials[0]!)
@@ -131,6 +139,7 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
   place.url ??= url
   sweep.start()
   lifecycle.start()
+  outbox.start()
   closers.add(startCensus(metadata, log))
   return {
     url,

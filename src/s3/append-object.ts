@@ -9,6 +9,7 @@ import { S3Error } from '../api/error.ts'
 import type { Handler, Input, Output } from '../api/operations.ts'
 import type { ChecksumAlgorithm } from '../api/checksum.ts'
 import type { DigestName } from '../api/payload.ts'
+import { announce } from './announce.ts'
 import { addChecksum, combineChecksums, digestsFor, uploadAlgorithm } from './checksum.ts'
 import { checkWrite } from './condition.ts'
 import { checkPutSize, discardWritten, extentsOf, type Written, writeContent } from './content.ts'
@@ -55,7 +56,13 @@ export function appendObject(
     const written = await writeContent(ctx, taken, call, input.Body?.size)
     const append = new Append(ctx, input, written, algorithm, opaqueEtag(), call.signal)
     try {
-      const version = await transact(ctx.metadata, bucket, (tx) => append.attempt(tx, bucket, key))
+      const version = await transact(ctx.metadata, bucket, async (tx) => {
+        const made = await append.attempt(tx, bucket, key)
+        const event = 's3:ObjectCreated:Put'
+        const row = await ctx.buckets.inBucket(tx, bucket)
+        await announce(ctx, tx, row, { event, bucket, key, version: made, call })
+        return made
+      })
       return answer(version)
     } catch (error) {
       await discardWritten(ctx, written, error)

@@ -1,4 +1,6 @@
 /** Changing what a version says of itself (ACL, tags, lock) and nothing else of it. */
+import { announce } from './announce.ts'
+import type { Call } from '../api/operations.ts'
 import type { Context } from './context.ts'
 import { checkExpectedOwner, objectAddress } from './object-input.ts'
 import { markerError, noSuchObject } from './object-read.ts'
@@ -20,13 +22,15 @@ export interface ChangedVersion {
 }
 
 /**
- * Commits what `change` makes of the version, which may refuse by throwing. Rejects with NoSuchBucket,
+ * Commits what `change` makes of the version, which may refuse by throwing; `told` is what listeners
+ * hear of it. Rejects with NoSuchBucket,
  * NoSuchKey, NoSuchVersion, and as a read would where a delete marker stands.
  */
 export async function changeVersion(
   ctx: Context,
   input: VersionInput,
   change: (version: VersionRow, bucket: BucketRow) => VersionRow | Promise<VersionRow>,
+  told?: { readonly event: string; readonly call: Call },
 ): Promise<ChangedVersion> {
   const { bucket: name, key } = objectAddress(input)
   const versionId = input.VersionId
@@ -44,6 +48,7 @@ export async function changeVersion(
     if (value.d === 1) throw markerError(value, key, versionId)
     const version = await change(value, bucket)
     tx.put(found.table, sort, version, bytes)
+    if (told !== undefined) await announce(ctx, tx, bucket, { ...told, bucket: name, key, version })
     return { bucket, version }
   })
 }

@@ -10,6 +10,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Call, Handler, Input, Output } from '../api/operations.ts'
+import { announce } from './announce.ts'
 import { addChecksum } from './checksum.ts'
 import { checkWrite } from './condition.ts'
 import { discardWritten } from './content.ts'
@@ -128,7 +129,7 @@ interface Outcome {
 /** The commit that counts. Undefined where seal or drafts are no longer what they were. */
 function commit(
   ctx: Context,
-  { bucket, key, uploadId, seal, input }: Attempt,
+  { bucket, key, uploadId, seal, input, call }: Attempt,
   object: ObjectOfParts,
   manifest: Manifest,
   { draft, pages }: Rest,
@@ -152,6 +153,8 @@ function commit(
     )
     const version = await pushVersion(ctx, tx, bucketRow, key, head, made)
     for (const { sort, parts } of pages) tx.put('page', sort, { p: parts })
+    const event = 's3:ObjectCreated:CompleteMultipartUpload'
+    await announce(ctx, tx, bucketRow, { event, bucket, key, version, call })
     removeParts(ctx, tx, uploadId, object, there)
     const k = object.checksum
     const done: DoneUpload = { t, e: object.etag, q: publicId(version), ...(k && { k }) }

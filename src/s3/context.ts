@@ -6,6 +6,7 @@ import type { People } from '../api/people.ts'
 import type { Clock, Ids } from '../lib/ids.ts'
 import type { Buckets } from './bucket.ts'
 import type { Configs } from './bucket-config.ts'
+import type { Nudges, Webhooks } from './outbox.ts'
 import type { Reading } from './reading.ts'
 
 /** What configuration decides of the semantics. */
@@ -41,4 +42,7 @@ export interface Context {
   readonly reading: Reading
   readonly policies: PolicyRules
   readonly people: People
+  /** The way out to listeners. */
+  readonly webhooks: Webhooks
+  readonly outbox: Nudges
 }

@@ -9,6 +9,7 @@ import { S3Error } from '../api/error.ts'
 import { COPY_BYTES_MAX } from '../api/limits.ts'
 import type { Call, Handler, Input, Output } from '../api/operations.ts'
 import { createDigest } from '../lib/digest.ts'
+import { announce } from './announce.ts'
 import { addChecksum, algorithmNamed } from './checksum.ts'
 import { checkWrite } from './condition.ts'
 import { discardWritten, partsContent, readContent, writeContent } from './content.ts'
@@ -89,7 +90,7 @@ async function copy(
   const tags = await tagsOf(ctx, input, call, target, address, from)
   if (tags !== undefined) draft.tg = tags
   const lock = await askedLock(input, call, bucket, target, ctx.clock.now())
-  const asked: AskedCopy = { input, target, draft, lock }
+  const asked: AskedCopy = { input, call, target, draft, lock }
   await setChecksum(ctx, draft, source, input.ChecksumAlgorithm, call)
 
   // Where the source itself is what the copy replaces, its content simply stays.
@@ -106,6 +107,7 @@ async function copy(
 /** What the copy is to be, and where. */
 interface AskedCopy {
   readonly input: CopyInput
+  readonly call: Call
   readonly target: Address
   readonly draft: Mutable<VersionDraft>
   readonly lock: StoredLock | undefined
@@ -198,9 +200,11 @@ async function setChecksum(
 
 async function replaceSelf(
   ctx: Context,
-  { input, target: { bucket, key }, draft, lock }: AskedCopy,
+  asked: AskedCopy,
   source: FoundSource,
 ): Promise<Output<'CopyObject'> | undefined> {
+  const { input, target, draft, lock } = asked
+  const { bucket, key } = target
   let bucketRow = source.bucketRow
   const version = await transact(ctx.metadata, bucket, async (tx: Tx) => {
     bucketRow = await ctx.buckets.inBucket(tx, bucket)
@@ -211,9 +215,22 @@ async function replaceSelf(
     const { c } = head.value
     if (c !== undefined) draft.c = withoutPartChecksums(c, draft.k, head.value.k)
     const locked = withLock(draft, bucketRow, lock)
-    return pushVersion(ctx, tx, bucketRow, key, head, locked, head.bytes, head.value.q)
+    const made = await pushVersion(ctx, tx, bucketRow, key, head, locked, head.bytes, head.value.q)
+    await announceCopy(ctx, tx, bucketRow, asked, made)
+    return made
   })
   return version === undefined ? undefined : answer(source, bucketRow, version)
+}
+
+async function announceCopy(
+  ctx: Context,
+  tx: Tx,
+  bucketRow: BucketRow,
+  { target, call }: AskedCopy,
+  version: VersionRow,
+): Promise<void> {
+  const event = 's3:ObjectCreated:Copy'
+  await announce(ctx, tx, bucketRow, { event, ...target, version, call })
 }
 
 /** Writes the source's bytes anew, as one blob: its manifest is more than one commit takes. */
@@ -238,11 +255,13 @@ async function copyBytes(
 
 async function commitCopy(
   ctx: Context,
-  { input, target: { bucket, key }, draft, lock }: AskedCopy,
+  asked: AskedCopy,
   source: FoundSource,
   borrowed: Borrowed | undefined,
   bytes: Uint8Array | undefined = source.row.bytes,
 ): Promise<Output<'CopyObject'>> {
+  const { input, target, draft, lock } = asked
+  const { bucket, key } = target
   let bucketRow = source.bucketRow
   try {
     const version = await transact(ctx.metadata, bucket, async (tx: Tx) => {
@@ -258,7 +277,10 @@ async function commitCopy(
             : partsContent(ctx, tx, borrowed.parts)
         draft.c = withoutPartChecksums(c, draft.k, source.row.value.k)
       }
-      return pushVersion(ctx, tx, bucketRow, key, head, withLock(draft, bucketRow, lock), bytes)
+      const locked = withLock(draft, bucketRow, lock)
+      const made = await pushVersion(ctx, tx, bucketRow, key, head, locked, bytes)
+      await announceCopy(ctx, tx, bucketRow, asked, made)
+      return made
     })
     return answer(source, bucketRow, version)
   } catch (error) {

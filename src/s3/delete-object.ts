@@ -3,6 +3,7 @@
  * with one, that version goes for good. What is not there is deleted all the same.
  */
 import type { Handler, Output } from '../api/operations.ts'
+import { announce } from './announce.ts'
 import { checkDelete, type DeleteConditions, isConditional } from './condition.ts'
 import type { Context } from './context.ts'
 import { bypassAsked } from './lock.ts'
@@ -59,7 +60,7 @@ export async function deleteOne(
   return transact(ctx.metadata, address.bucket, (tx) =>
     versionId === undefined
       ? deleteNewest(ctx, tx, call, address, conditions)
-      : deleteVersion(ctx, tx, address, versionId, conditions, bypass),
+      : deleteVersion(ctx, tx, call, address, versionId, conditions, bypass),
   )
 }
 
@@ -75,7 +76,11 @@ async function deleteNewest(
   const head = await (isKept ? tx.get('object', key) : tx.look('object', key))
   checkDelete(conditions, head?.value)
   if (!isKept) {
-    if (head !== undefined) await removeHead(ctx, tx, key, head)
+    if (head !== undefined) {
+      await removeHead(ctx, tx, key, head)
+      const event = 's3:ObjectRemoved:Delete'
+      await announce(ctx, tx, bucketRow, { event, bucket, key, call })
+    }
     return {}
   }
   // Nothing is there that the condition could be true of: nothing is done.
@@ -83,12 +88,15 @@ async function deleteNewest(
   const draft: Mutable<VersionDraft> = { t: ctx.clock.now(), s: 0, e: '', d: 1 }
   own(draft, ownerOf(call, bucketRow), bucketRow)
   const marker = await pushVersion(ctx, tx, bucketRow, key, head, draft)
+  const event = 's3:ObjectRemoved:DeleteMarkerCreated'
+  await announce(ctx, tx, bucketRow, { event, bucket, key, version: marker, call })
   return { deleteMarker: true, versionId: publicId(marker) }
 }
 
 async function deleteVersion(
   ctx: Context,
   tx: Tx,
+  call: Call,
   { bucket, key }: Address,
   versionId: string,
   conditions: DeleteConditions,
@@ -98,7 +106,11 @@ async function deleteVersion(
   const head = await tx.get('object', key)
   const found = await findInChain(tx, key, head, versionId)
   checkDelete(conditions, found?.row.value)
-  if (found !== undefined) await removeVersion(ctx, tx, key, head!, found, bypass)
+  if (found !== undefined) {
+    await removeVersion(ctx, tx, key, head!, found, bypass)
+    const event = 's3:ObjectRemoved:Delete'
+    await announce(ctx, tx, bucketRow, { event, bucket, key, version: found.row.value, call })
+  }
   if (found?.row.value.d === 1) return { deleteMarker: true, versionId }
   return bucketRow.versioning === undefined ? {} : { versionId }
 }

@@ -5,6 +5,7 @@
  */
 import type { Row } from '../../metadata/store.ts'
 import { S3Error } from '../api/error.ts'
+import { announce } from './announce.ts'
 import type { Context } from './context.ts'
 import {
   type Fate,
@@ -111,8 +112,14 @@ async function change(
 ): Promise<void> {
   const bucketRow = await ctx.buckets.inBucket(tx, bucket)
   if (fate.do === 'move') {
-    tx.put(table, row.sort, { ...row.value, sc: fate.to }, row.bytes)
-  } else if (table === 'version') {
+    const version = { ...row.value, sc: fate.to }
+    tx.put(table, row.sort, version, row.bytes)
+    await announce(ctx, tx, bucketRow, { event: 's3:LifecycleTransition', bucket, key, version })
+    return
+  }
+  let event = 's3:LifecycleExpiration:Delete'
+  let version = row.value
+  if (table === 'version') {
     const head = await tx.get('object', key)
     // A chain without its head is for scrub to tell of.
     if (head !== undefined) await removeVersion(ctx, tx, key, head, { table, row })
@@ -120,6 +127,8 @@ async function change(
     await removeHead(ctx, tx, key, row)
   } else {
     const marker = { t: ctx.clock.now(), s: 0, e: '', d: 1 as const }
-    await pushVersion(ctx, tx, bucketRow, key, row, marker)
+    version = await pushVersion(ctx, tx, bucketRow, key, row, marker)
+    event = 's3:LifecycleExpiration:DeleteMarkerCreated'
   }
+  await announce(ctx, tx, bucketRow, { event, bucket, key, version })
 }

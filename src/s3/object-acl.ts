@@ -22,15 +22,21 @@ export function getObjectAcl(ctx: Context): Handler<'GetObjectAcl'> {
 }
 
 export function putObjectAcl(ctx: Context): Handler<'PutObjectAcl'> {
-  return async (input) => {
-    await changeVersion(ctx, input, (version, bucket) => {
-      checkListsCount(bucket)
-      const owner = versionOwner(version, bucket)
-      const acl = resolveAcl(ctx.people, requestedAcl(input, owner, bucket.owner))
-      checkPublicAcl(bucket, acl)
-      const { acl: _before, ...rest } = version
-      return acl === undefined ? rest : { ...rest, acl }
-    })
+  return async (input, call) => {
+    const told = { event: 's3:ObjectAcl:Put', call }
+    await changeVersion(
+      ctx,
+      input,
+      (version, bucket) => {
+        checkListsCount(bucket)
+        const owner = versionOwner(version, bucket)
+        const acl = resolveAcl(ctx.people, requestedAcl(input, owner, bucket.owner))
+        checkPublicAcl(bucket, acl)
+        const { acl: _before, ...rest } = version
+        return acl === undefined ? rest : { ...rest, acl }
+      },
+      told,
+    )
     return {}
   }
 }

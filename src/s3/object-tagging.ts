@@ -19,23 +19,28 @@ export function getObjectTagging(ctx: Context): Handler<'GetObjectTagging'> {
 }
 
 export function putObjectTagging(ctx: Context): Handler<'PutObjectTagging'> {
-  return async (input) => {
+  return async (input, call) => {
     const tags = storedTags(ctx, input.Tagging?.TagSet, 'object')
-    return idOf(await setTags(ctx, input, tags))
+    return idOf(await setTags(ctx, input, tags, { event: 's3:ObjectTagging:Put', call }))
   }
 }
 
 export function deleteObjectTagging(ctx: Context): Handler<'DeleteObjectTagging'> {
-  return async (input) => idOf(await setTags(ctx, input, []))
+  return async (input, call) =>
+    idOf(await setTags(ctx, input, [], { event: 's3:ObjectTagging:Delete', call }))
 }
 
 function setTags(
   ctx: Context,
   input: VersionInput,
   tags: readonly StoredTag[],
+  told: Parameters<typeof changeVersion>[3],
 ): Promise<ChangedVersion> {
-  return changeVersion(ctx, input, ({ tg: _before, ...rest }) =>
-    tags.length === 0 ? rest : { ...rest, tg: tags },
+  return changeVersion(
+    ctx,
+    input,
+    ({ tg: _before, ...rest }) => (tags.length === 0 ? rest : { ...rest, tg: tags }),
+    told,
   )
 }
 

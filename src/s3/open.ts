@@ -14,6 +14,14 @@ import type { BucketLease } from './bucket-lease.ts'
 import type { Context, S3Options } from './context.ts'
 import { createFacts } from './facts.ts'
 import { Lifecycle, LIFECYCLE_DEFAULTS, type LifecycleOptions } from './lifecycle.ts'
+import {
+  NO_WEBHOOKS,
+  Nudges,
+  Outbox,
+  OUTBOX_DEFAULTS,
+  type OutboxOptions,
+  type Webhooks,
+} from './outbox.ts'
 import { Reading } from './reading.ts'
 import { createS3 } from './service.ts'
 import { Sweep, SWEEP_DEFAULTS, type SweepOptions } from './sweep.ts'
@@ -33,6 +41,10 @@ export interface S3Parts {
   readonly sweep: Partial<SweepOptions> & Pick<SweepOptions, 'onError'>
   /** What differs from `LIFECYCLE_DEFAULTS`; the same one is told of failures. */
   readonly lifecycle?: Partial<LifecycleOptions>
+  /** None: no listener is told anything. */
+  readonly webhooks?: Webhooks
+  /** What differs from `OUTBOX_DEFAULTS`. */
+  readonly outbox?: Partial<OutboxOptions>
 }
 
 export interface S3 {
@@ -45,6 +57,8 @@ export interface S3 {
   readonly sweep: Sweep
   /** Not started yet. */
   readonly lifecycle: Lifecycle
+  /** Not started yet. */
+  readonly outbox: Outbox
 }
 
 /** Joins them; nothing is read or written until the first request. The stores stay the caller's to close. */
@@ -64,6 +78,8 @@ export function openS3(parts: S3Parts): S3 {
     reading,
     policies,
     people,
+    webhooks: parts.webhooks ?? NO_WEBHOOKS,
+    outbox: new Nudges(),
   }
   return {
     api: createS3(ctx),
@@ -75,5 +91,6 @@ export function openS3(parts: S3Parts): S3 {
       { ...LIFECYCLE_DEFAULTS, onError: sweep.onError, ...parts.lifecycle },
       meter,
     ),
+    outbox: new Outbox(ctx, { ...OUTBOX_DEFAULTS, onError: sweep.onError, ...parts.outbox }, meter),
   }
 }

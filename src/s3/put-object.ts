@@ -2,6 +2,7 @@
 import { digestOf } from '../lib/digest.ts'
 import { S3Error } from '../api/error.ts'
 import type { Handler, Input, Output } from '../api/operations.ts'
+import { announce } from './announce.ts'
 import { appendObject } from './append-object.ts'
 import { addChecksum, digestsFor, uploadAlgorithm } from './checksum.ts'
 import { checkWrite } from './condition.ts'
@@ -85,7 +86,16 @@ function putWhole(ctx: Context): Handler<'PutObject'> {
         checkWrite(input, key, head?.value)
         draft.t = ctx.clock.now()
         const locked = withLock(draft, bucketRow, lock)
-        return pushVersion(ctx, tx, bucketRow, key, head, locked, written.bytes)
+        const made = await pushVersion(ctx, tx, bucketRow, key, head, locked, written.bytes)
+        const told = announce(ctx, tx, bucketRow, {
+          event: 's3:ObjectCreated:Put',
+          bucket,
+          key,
+          version: made,
+          call,
+        })
+        if (told !== undefined) await told
+        return made
       })
       const output = answer(bucketRow, version)
       const expiration = expirationOf(ctx, bucketRow, bucket, key, version)

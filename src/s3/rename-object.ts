@@ -6,6 +6,7 @@
  */
 import { S3Error } from '../api/error.ts'
 import type { Handler, Input } from '../api/operations.ts'
+import { announce } from './announce.ts'
 import { checkRenameTarget, checkSource, checkWrite } from './condition.ts'
 import type { Context } from './context.ts'
 import { demand } from './demand.ts'
@@ -35,7 +36,11 @@ export function renameObject(ctx: Context): Handler<'RenameObject'> {
       checkRenameTarget(input, head?.value)
       const { q: _q, v: _v, nq: _nq, older: _older, ...draft } = source.value
       await takeHead(ctx, tx, bucketRow, from, source)
-      await pushVersion(ctx, tx, bucketRow, key, head, draft, source.bytes)
+      const version = await pushVersion(ctx, tx, bucketRow, key, head, draft, source.bytes)
+      const removed = { event: 's3:ObjectRemoved:Delete', bucket, key: from, call }
+      await announce(ctx, tx, bucketRow, removed)
+      const created = { event: 's3:ObjectCreated:Copy', bucket, key, version, call }
+      await announce(ctx, tx, bucketRow, created)
     })
     return {}
   }

@@ -33,22 +33,27 @@ export function restoreOf({ clock }: Context, { rs }: VersionRow): string | unde
 }
 
 export function restoreObject(ctx: Context): Handler<'RestoreObject'> {
-  return async (input) => {
+  return async (input, call) => {
     const { Days: days, Type: type, SelectParameters: select } = input.RestoreRequest ?? {}
     if (type === 'SELECT' || select !== undefined) {
       throw new S3Error('NotImplemented', { message: 'Restores that select are not implemented.' })
     }
     if (days === undefined || days < 1 || days > DAYS_MAX) throw new S3Error('MalformedXML')
-    await changeVersion(ctx, input, (version) => {
-      if (!isArchived(version)) {
-        throw new S3Error('InvalidObjectState', {
-          message: "Restore is not allowed for the object's current storage class",
-          fields: { StorageClass: version.sc ?? 'STANDARD' },
-        })
-      }
-      const until = Math.ceil((ctx.clock.now() + days * DAY_MS) / DAY_MS) * DAY_MS
-      return { ...version, rs: until }
-    })
+    await changeVersion(
+      ctx,
+      input,
+      (version) => {
+        if (!isArchived(version)) {
+          throw new S3Error('InvalidObjectState', {
+            message: "Restore is not allowed for the object's current storage class",
+            fields: { StorageClass: version.sc ?? 'STANDARD' },
+          })
+        }
+        const until = Math.ceil((ctx.clock.now() + days * DAY_MS) / DAY_MS) * DAY_MS
+        return { ...version, rs: until }
+      },
+      { event: 's3:ObjectRestore:Completed', call },
+    )
     return {}
   }
 }

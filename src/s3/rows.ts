@@ -241,8 +241,17 @@ export type ConfigRow = {
   readonly document: Json
 }
 
-/** What happened to an object; the S3 event message without its `Records`. */
-export type EventRow = { readonly t: number; readonly event: Json }
+/** What is to be told, and to whom; `event` is one of the S3 message's `Records`. */
+export type EventRow = {
+  readonly t: number
+  /** URL. */
+  readonly to: string
+  /** To be delivered from then on, epoch ms. */
+  readonly due: number
+  /** Attempts so far. */
+  readonly tries?: number
+  readonly event: Json
+}
 
 /** What stands in each table of a bucket's partition (in ROOT, `bucket` holds `BucketEntry`). */
 export interface RowOf {

@@ -19,6 +19,7 @@ import { copyObject } from './copy-object.ts'
 import { deleteObject } from './delete-object.ts'
 import { getObject, headObject } from './get-object.ts'
 import { putObject } from './put-object.ts'
+import { NO_WEBHOOKS, Nudges } from './outbox.ts'
 import { Reading } from './reading.ts'
 import { type BucketRow, shares } from './rows.ts'
 import { Sweep, SWEEP_DEFAULTS, type SweepOptions } from './sweep.ts'
@@ -135,6 +136,8 @@ export class Fixture {
       reading: new Reading(),
       policies: LENIENT,
       people: ANYBODY,
+      webhooks: NO_WEBHOOKS,
+      outbox: new Nudges(),
     }
   }
 

@@ -36,6 +36,7 @@ import {
   inventoryConfigs,
   metricsConfigs,
 } from './named-configs.ts'
+import { notificationConfig } from './notification-config.ts'
 import { getObjectAcl, putObjectAcl } from './object-acl.ts'
 import { getObjectAttributes } from './object-attributes.ts'
 import {
@@ -70,6 +71,7 @@ export function createS3(ctx: Context): S3Api {
     ...bucketSettings(ctx),
     ...directoryBuckets(ctx),
     ...lifecycleConfig(ctx),
+    ...notificationConfig(ctx),
     AbortMultipartUpload: abortMultipartUpload(ctx),
     CompleteMultipartUpload: completeMultipartUpload(ctx),
     CopyObject: copyObject(ctx),
