@@ -93,7 +93,7 @@ test.each<[string, string, Partial<LifecycleRule>[]]>([
   [
     'no such class',
     'MalformedXML',
-    [{ Transitions: [{ Days: 1, StorageClass: 'STANDARD' as never }] }],
+    [{ Transitions: [{ Days: 1, StorageClass: 'REDUCED_REDUNDANCY' as never }] }],
   ],
   [
     'gone before it moves',

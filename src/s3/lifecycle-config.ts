@@ -97,8 +97,8 @@ function checkRule(rule: LifecycleRule, isStrict: boolean): void {
   if (isStrict && asked.length > 1) throw new S3Error('MalformedXML')
   const named = checkFilter(rule.Filter)
   checkExpiration(rule, named)
-  checkTransitions(rule)
-  checkNoncurrent(rule)
+  checkTransitions(rule, isStrict)
+  checkNoncurrent(rule, isStrict)
   checkAbort(rule, named)
   const actions = [
     rule.Expiration,
@@ -158,13 +158,13 @@ function checkExpiration({ Expiration: expiration }: LifecycleRule, named: Named
   }
 }
 
-function checkTransitions({
-  Transitions: moves = [],
-  Expiration: expiration,
-}: LifecycleRule): void {
+function checkTransitions(
+  { Transitions: moves = [], Expiration: expiration }: LifecycleRule,
+  isStrict: boolean,
+): void {
   for (const { Days: days, Date: date, StorageClass: to } of moves) {
     if ((days === undefined) === (date === undefined)) throw new S3Error('MalformedXML')
-    checkClass(to)
+    checkClass(to, isStrict)
     checkDays(days, 0, 'Days', 'Transition')
     checkDate(date)
     if (days !== undefined && expiration?.Days !== undefined && expiration.Days <= days) {
@@ -183,7 +183,7 @@ function checkTransitions({
   checkClasses(moves)
 }
 
-function checkNoncurrent(rule: LifecycleRule): void {
+function checkNoncurrent(rule: LifecycleRule, isStrict: boolean): void {
   const { NoncurrentVersionExpiration: expiration, NoncurrentVersionTransitions: moves = [] } = rule
   if (expiration !== undefined) {
     const { NoncurrentDays: days, NewerNoncurrentVersions: newer } = expiration
@@ -193,7 +193,7 @@ function checkNoncurrent(rule: LifecycleRule): void {
   }
   for (const { NoncurrentDays: days, StorageClass: to, NewerNoncurrentVersions: newer } of moves) {
     if (days === undefined) throw new S3Error('MalformedXML')
-    checkClass(to)
+    checkClass(to, isStrict)
     checkDays(days, 0, 'NoncurrentDays', 'NoncurrentVersionTransition')
     checkNewer(newer, 'NoncurrentVersionTransition')
     if (expiration?.NoncurrentDays !== undefined && expiration.NoncurrentDays <= days) {
@@ -217,7 +217,9 @@ function checkAbort({ AbortIncompleteMultipartUpload: abort }: LifecycleRule, na
   }
 }
 
-function checkClass(to: StorageClass | undefined): void {
+function checkClass(to: StorageClass | undefined, isStrict: boolean): void {
+  // Some stores move objects to the warmest class too.
+  if (to === 'STANDARD' && !isStrict) return
   if (to === undefined || !COLDER.includes(to)) throw new S3Error('MalformedXML')
 }
 

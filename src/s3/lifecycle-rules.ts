@@ -160,6 +160,8 @@ export interface Moment {
   readonly calendar: Calendar
   /** What is said of the least size of what is moved; undefined: any is. */
   readonly min: LifecycleDocument['min']
+  /** Whether versions may be moved to a warmer class too, as some stores have it and AWS has not. */
+  readonly bothWays: boolean
 }
 
 /** What the rules say of the newest version of a key; undefined: it stays as it is. */
@@ -184,6 +186,8 @@ export function fateOfHead(
   return moveOf(
     moves.filter((move) => timeOf(calendar, move.when, head.t) <= now),
     head,
+    head.t,
+    moment,
   )
 }
 
@@ -211,6 +215,8 @@ export function fateOfNoncurrent(
   return moveOf(
     moves.filter((move) => timeOf(calendar, move.when, since) <= now),
     version,
+    since,
+    moment,
   )
 }
 
@@ -233,8 +239,20 @@ const BY_WARMTH: readonly StorageClass[] = [
   'DEEP_ARCHIVE',
 ]
 
-function moveOf(moves: readonly Move[], version: VersionRow): Fate | undefined {
-  let warmth = BY_WARMTH.indexOf(version.sc ?? 'STANDARD')
+/** Of the moves that are due: the one to the coldest class, or where any class will do, the last one. */
+function moveOf(
+  moves: readonly Move[],
+  version: VersionRow,
+  from: number,
+  { bothWays, calendar }: Moment,
+): Fate | undefined {
+  const now = version.sc ?? 'STANDARD'
+  if (bothWays) {
+    const dueIn = (move: Move): number => timeOf(calendar, move.when, from)
+    const last = moves.toSorted((a, b) => dueIn(a) - dueIn(b)).at(-1)
+    return last === undefined || last.to === now ? undefined : { do: 'move', to: last.to }
+  }
+  let warmth = BY_WARMTH.indexOf(now)
   let to: StorageClass | undefined
   for (const move of moves) {
     const cooler = BY_WARMTH.indexOf(move.to)

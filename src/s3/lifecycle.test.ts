@@ -150,22 +150,39 @@ test('a locked version stays whatever the rules say', async () => {
   expect(await versions()).toEqual(['k', 'k-'])
 })
 
-test('objects move to colder classes and never back, their bytes and times as they were', async () => {
+const MOVES = [
+  { Days: 1, StorageClass: 'STANDARD_IA' as const },
+  { Days: 4, StorageClass: 'GLACIER' as const },
+]
+
+test('objects move to other classes when their days have come, their bytes and times as they were', async () => {
   await f.put('k', 'hello')
-  await f.put('cold', 'x', { StorageClass: 'DEEP_ARCHIVE' })
   const before = await f.head('k')
-  await rules({
-    Transitions: [
-      { Days: 1, StorageClass: 'STANDARD_IA' },
-      { Days: 4, StorageClass: 'GLACIER' },
-    ],
-  })
+  await rules({ Transitions: MOVES })
   await live(2)
   expect(await f.head('k')).toEqual({ ...before, StorageClass: 'STANDARD_IA' })
   await live(3)
   expect(await f.head('k')).toEqual({ ...before, StorageClass: 'GLACIER' })
   expect(await f.text('k')).toBe('hello')
-  expect(await f.head('cold')).toMatchObject({ StorageClass: 'DEEP_ARCHIVE' })
+})
+
+test('as AWS has it, small objects stay unless a rule names sizes, and none becomes warmer', async () => {
+  f = new Uploads(new MemoryStore(), new MemoryStorage(), { compat: 'aws-2026' })
+  await f.bucket()
+  await f.put('sized/k', 'x')
+  await f.put('cold', 'x'.repeat(200_000), { StorageClass: 'DEEP_ARCHIVE' })
+  await f.put('large', 'x'.repeat(200_000))
+  await f.put('small', 'x')
+  const sized = { Prefix: 'sized/', ObjectSizeGreaterThan: 0 }
+  await rules({ Transitions: MOVES }, { Filter: { And: sized }, Transitions: MOVES })
+  f.clock.time += 6 * DAY
+  await worker().run()
+  const classOf = async (key: string): Promise<string | undefined> =>
+    (await f.head(key)).StorageClass
+  expect(await classOf('sized/k')).toBe('GLACIER')
+  expect(await classOf('cold')).toBe('DEEP_ARCHIVE')
+  expect(await classOf('large')).toBe('GLACIER')
+  expect(await classOf('small')).toBeUndefined()
 })
 
 test('uploads that were begun long ago are aborted, of the prefix alone', async () => {

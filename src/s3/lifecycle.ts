@@ -145,7 +145,8 @@ export class Lifecycle {
     const { secondsPerDay } = this.#options
     const calendar = { secondsPerDay }
     const min = document.min ?? leastMoved(this.#ctx)
-    const moment: Moment = { now: this.#ctx.clock.now(), calendar, min }
+    const bothWays = this.#ctx.options.compat === 'legacy'
+    const moment: Moment = { now: this.#ctx.clock.now(), calendar, min, bothWays }
     if (run.table === 'object') {
       if (!(await this.#walkHeads(bucket, rules, moment, run, report))) return
       run = { ...run, table: 'upload', from: '' }
