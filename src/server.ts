@@ -235,7 +235,7 @@ export function needsFolder({ credentials, metadata, storage }: Config): boolean
 }
 
 /** In memory, or on other machines. */
-const ELSEWHERE: ReadonlySet<string> = new Set(['memory', 'postgres', 'dynamodb'])
+const ELSEWHERE: ReadonlySet<string> = new Set(['memory', 'postgres', 'dynamodb', 's3'])
 
 function isElsewhere({ engine }: { readonly engine: string }): boolean {
   return ELSEWHERE.has(engine)
