@@ -99,6 +99,8 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
     ...(wantsLease(config) && { lease: leaseOf(BUCKET_LEASE_MS) }),
     sweep: {
       intervalMs: config.sweepIntervalMs,
+      graceMs: config.sweepGraceMs,
+      orphansEveryMs: config.orphansEveryMs,
       unclean: folder?.isUnclean === true || isHalfKept(config),
       onError: (error) => log.error('the sweep failed; it will try again', { error }),
     },

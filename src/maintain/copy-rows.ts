@@ -15,7 +15,8 @@ import {
   type Write,
 } from '../../metadata/store.ts'
 import { isInlined, TABLES } from './all-rows.ts'
-import { isMigrationRow, type PartitionState } from './migration-state.ts'
+import type { PartitionState } from './migration-state.ts'
+import { isNote } from '../s3/rows.ts'
 import type { Progress } from './progress.ts'
 
 const ROWS_PER_SCAN = 500
@@ -110,7 +111,7 @@ async function* pages(
   for (let from = start; ;) {
     signal.throwIfAborted()
     const rows = await metadata.scan(partition, table, { from, limit: ROWS_PER_SCAN })
-    const own = rows.filter(({ sort }) => !isMigrationRow(partition, table, sort))
+    const own = isNote(partition, table) ? [] : rows
     yield await withBytes(metadata, partition, table, own)
     if (rows.length < ROWS_PER_SCAN) return
     from = `${rows.at(-1)!.sort}\0`

@@ -11,12 +11,11 @@ import {
   type Write,
 } from '../../metadata/store.ts'
 import { allPartitions } from '../s3/partitions.ts'
-import { ROOT } from '../s3/rows.ts'
+import { isNote, ROOT } from '../s3/rows.ts'
 import { allRows, TABLES } from './all-rows.ts'
 import { atOnce } from './at-once.ts'
 import { IMPORT_SORT, type ImportState, readImport, writeImport } from './import-state.ts'
 import { MaintenanceError } from './maintenance-error.ts'
-import { isMigrationRow } from './migration-state.ts'
 import type { Progress } from './progress.ts'
 import { type StreamRow, streamRows, type StreamSum } from './rows-stream.ts'
 
@@ -102,9 +101,10 @@ async function checkState(
 
 async function isEmpty(metadata: MetadataStore, signal: AbortSignal): Promise<boolean> {
   for await (const partition of allPartitions(metadata))
-    for (const table of TABLES)
-      for await (const { sort } of allRows(metadata, partition, table, signal))
-        if (!isMigrationRow(partition, table, sort)) return false
+    for (const table of TABLES) {
+      if (isNote(partition, table)) continue
+      for await (const _ of allRows(metadata, partition, table, signal)) return false
+    }
   return true
 }
 

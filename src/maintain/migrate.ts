@@ -9,7 +9,7 @@ import type { MetadataStore } from '../../metadata/store.ts'
 import type { ObjectStorage } from '../../storage/store.ts'
 import type { Clock } from '../lib/ids.ts'
 import { allPartitions } from '../s3/partitions.ts'
-import { ROOT } from '../s3/rows.ts'
+import { isNote, ROOT } from '../s3/rows.ts'
 import { TABLES } from './all-rows.ts'
 import { copyBlobs } from './copy-blobs.ts'
 import { comparePartition, copyPartition } from './copy-rows.ts'
@@ -17,7 +17,6 @@ import { halfDone } from './half-done.ts'
 import { MaintenanceError } from './maintenance-error.ts'
 import {
   dropPartitionStates,
-  isMigrationRow,
   type Migration,
   readMigration,
   readPartitionState,
@@ -91,8 +90,8 @@ function summaryOf(state: Migration, wasFinished: boolean, wasResumed: boolean):
 async function checkEmpty({ from, to }: MigrateParts): Promise<void> {
   if (from.metadata !== to.metadata) {
     for (const table of TABLES) {
-      const rows = await to.metadata.scan(ROOT, table, { from: '', limit: 2 })
-      const own = rows.find(({ sort }) => !isMigrationRow(ROOT, table, sort))
+      if (isNote(ROOT, table)) continue
+      const [own] = await to.metadata.scan(ROOT, table, { from: '', limit: 1 })
       if (own !== undefined)
         throw new MaintenanceError(
           `the destination's metadata is not empty (it has ${own.sort}): choose an empty one`,
