@@ -30,6 +30,8 @@ export interface RowsImport {
   readonly sizeBytes: number
   /** `fresh`: the store must be empty. `replace`: it is emptied first. `merge`: what is there stays. */
   readonly mode: ImportState['mode']
+  /** False: blobs are sealed here, so that no object's bytes may stand in rows. */
+  readonly takesBodies: boolean
   /** With `merge`: a row that is there is replaced by that of the stream. */
   readonly replacesRows: boolean
   readonly nowMs: number
@@ -69,13 +71,18 @@ export async function importRows(options: RowsImport): Promise<ImportSummary> {
 }
 
 /** One whole reading. */
-async function check({ file, sizeBytes, signal, progress }: RowsImport): Promise<StreamSum> {
+async function check(options: RowsImport): Promise<StreamSum> {
+  const { file, sizeBytes, signal, progress, takesBodies } = options
   progress.begin('checking the export', { bytes: sizeBytes })
   const stream = streamRows(file)
   for (;;) {
     signal.throwIfAborted()
     const step = await stream.next()
     if (step.done) return step.value
+    if (!takesBodies && step.value.rows.some(({ write }) => write.bytes !== undefined))
+      throw new MaintenanceError(
+        'the export holds bytes of small objects, which would stay in clear beside sealed blobs: use sluice migrate, which seals them',
+      )
     progress.add(step.value.rows.length, step.value.bytes)
   }
 }
