@@ -9,7 +9,7 @@ import { OBJECT } from './register.ts'
 
 const QUIET_MS = 15_000
 const KILLING_MS = 30_000
-const KILLS_MIN = 6
+const KILLS_MIN = 4
 
 let cluster: Cluster
 beforeAll(async () => {
