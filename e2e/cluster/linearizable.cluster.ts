@@ -1,12 +1,18 @@
 /** Two gateways over one PostgreSQL and one S3 are one S3: also while one of them is killed again and again. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Client } from '../harness/client.ts'
 import { type Cluster, startCluster } from '../harness/cluster.ts'
+import { run } from '../harness/shell.ts'
 import { byKey, record, type Seen } from './history.ts'
 import { checkHistory } from './linearizable.ts'
 import { OBJECT } from './register.ts'
 
+const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 const QUIET_MS = 15_000
 const KILLING_MS = 30_000
 const KILLS_MIN = 4
@@ -14,7 +20,9 @@ const KILLS_MIN = 4
 let cluster: Cluster
 beforeAll(async () => {
   // The sweeps of both are at work all the time.
-  cluster = await startCluster({ count: 2, env: { SLUICE_SWEEP_INTERVAL: '1s' } })
+  const metadata = process.env['SLUICE_E2E_METADATA'] ?? 'postgres'
+  const env = { SLUICE_SWEEP_INTERVAL: '1s', SLUICE_SWEEP_GRACE: '5s' }
+  cluster = await startCluster({ count: 2, metadata, env })
   using client = new Client(cluster.gateway)
   await client.ok('PUT', '/history')
 })
@@ -73,4 +81,24 @@ test('so they are while one of the two is killed and started, again and again', 
   expect(kills).toBeGreaterThanOrEqual(KILLS_MIN)
   expect(history.filter(({ end }) => end !== undefined).length).toBeGreaterThan(400)
   expect(history.filter(({ end }) => end === undefined).length).toBeGreaterThan(0)
+})
+
+test('afterwards every object is there with all its bytes', async () => {
+  await cluster.stop()
+  const data = await mkdtemp(join(tmpdir(), 'sluice-cluster-'))
+  try {
+    const scrub = [process.execPath, MAIN, 'scrub', '--json', '--data', data]
+    const { stdout, stderr } = await run(scrub, { env: { ...cluster.env } })
+    const last = stdout.trim().split('\n').at(-1) ?? ''
+    expect(stderr).toBe('')
+    const { summary } = JSON.parse(last) as {
+      summary: { problems: Record<string, number>; objects: number }
+    }
+    // Uploads that were cut off leave blobs to the search for orphans, and nothing else is wrong.
+    const { 'orphan-blob': _, ...wrong } = summary.problems
+    expect(wrong).toEqual({})
+    expect(summary.objects).toBeGreaterThan(20)
+  } finally {
+    await rm(data, { recursive: true, force: true })
+  }
 })
