@@ -5,6 +5,7 @@ import type { Call, Input, Output } from '../api/operations.ts'
 import { getBucketAcl } from './bucket-acl.ts'
 import { getBucketLocation, headBucket } from './bucket-info.ts'
 import { getBucketVersioning } from './bucket-versioning.ts'
+import { getBucketCors, putBucketCors } from './bucket-cors.ts'
 import type { S3Options } from './context.ts'
 import { createBucket } from './create-bucket.ts'
 import { createMultipartUpload } from './create-upload.ts'
@@ -211,6 +212,17 @@ test('a bucket that another gateway deleted or made is gone or there at once', a
   await create(one, 'shared')
   expect(await other.put('k', 'x', {}, 'shared')).toMatchObject({ ETag: expect.any(String) })
   await expect(remove(one, 'shared')).rejects.toMatchObject({ code: 'BucketNotEmpty' })
+})
+
+test('a document that another gateway wrote is there at once', async () => {
+  const one = fixture()
+  const other = new Fixture(one.ctx.metadata, one.ctx.storage)
+  await create(one, 'shared')
+  await head(other, 'shared')
+  const CORSRules = [{ AllowedMethods: ['GET'], AllowedOrigins: ['*'] }]
+  const rules = { Bucket: 'shared', CORSConfiguration: { CORSRules } }
+  await putBucketCors(one.ctx)(rules, CALL)
+  expect(await getBucketCors(other.ctx)({ Bucket: 'shared' }, CALL)).toEqual({ CORSRules })
 })
 
 test('versions and delete markers keep a bucket', async () => {

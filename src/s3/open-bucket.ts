@@ -16,7 +16,7 @@ export async function openBucket(ctx: Context, input: BucketInput): Promise<Buck
   return value
 }
 
-/** The same as it is now, for who is asked about the bucket itself. */
+/** The same as it is now, for who is asked about the bucket itself, or for one of its documents: another gateway may just have changed it. */
 export async function openBucketNow(ctx: Context, input: BucketInput): Promise<BucketRow> {
   const { value } = await ctx.buckets.readFresh(input.Bucket ?? '')
   checkExpectedOwner(input.ExpectedBucketOwner, value)
