@@ -1,4 +1,5 @@
 /** Bytes that lie in several blobs, as one body. */
+import { BlobMissing } from '../lib/store-error.ts'
 import type { Context } from './context.ts'
 import type { Extent } from './rows.ts'
 
@@ -10,6 +11,8 @@ const AHEAD_BYTES = 4 * 1024 * 1024
  * before its first step, and at an error; one in opening the next blob is told when its turn comes.
  */
 export class ExtentsBody implements AsyncIterableIterator<Uint8Array> {
+  /** Asked where a blob is missing that was there when the body began; what it gives is thrown instead. */
+  explain: (missing: BlobMissing) => Promise<Error> = async (missing) => missing
   readonly #ctx: Context
   readonly #extents: readonly Extent[]
   readonly #signal: AbortSignal
@@ -61,7 +64,7 @@ export class ExtentsBody implements AsyncIterableIterator<Uint8Array> {
       return { done: true, value: undefined }
     } catch (error) {
       await this.#close()
-      throw error
+      throw error instanceof BlobMissing ? await this.explain(error) : error
     }
   }
 

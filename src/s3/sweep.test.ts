@@ -85,7 +85,7 @@ test('a download from another gateway goes on for the grace period, and then bre
     const swept = await other.sweep({ graceMs: HOUR }).run(false)
     expect(swept).toMatchObject({ blobs: isWhole ? 0 : 2 })
     if (isWhole) expect(await textOf(body)).toBe('orphanorphan')
-    else await expect(textOf(body)).rejects.toMatchObject({ name: 'BlobMissing' })
+    else await expect(textOf(body)).rejects.toMatchObject({ name: 'Superseded' })
     one.clock.time += HOUR
     await other.sweep({ graceMs: HOUR }).run(false)
   }
