@@ -15,7 +15,7 @@ import { OBJECT } from './register.ts'
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 const QUIET_MS = 15_000
 const KILLING_MS = 30_000
-const KILLS_MIN = 4
+const KILLS_MIN = 3
 
 let cluster: Cluster
 beforeAll(async () => {

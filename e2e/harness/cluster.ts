@@ -2,7 +2,7 @@
  * Several gateways over one database and one S3, with one endpoint that spreads the requests over them. Any
  * of them can be killed and started again, at the same port, while the others serve.
  */
-import { freePort } from './free-port.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
 import {
   engineEnvironment,
   type Gateway,
@@ -47,9 +47,9 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     closing.defer(async () => {
       for (const member of members) await member[Symbol.asyncDispose]()
     })
-    const startAt = async (port: number): Promise<Gateway> =>
-      startProcess({ metadata, storage, port, engine, env })
-    for (let index = 0; index < count; index++) members.push(await startAt(await freePort()))
+    const start = (port?: number): Promise<Gateway> =>
+      untilFree(() => startProcess({ metadata, storage, engine, env, ...(port && { port }) }))
+    for (let index = 0; index < count; index++) members.push(await start())
     const splitter = closing.use(await startSplitter(members.map(({ port }) => port)))
     const [first] = members
     const whole: Gateway = {
@@ -68,7 +68,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       async killAndStart(index) {
         const member = members[index]!
         await member[Symbol.asyncDispose]()
-        members[index] = await startAt(member.port)
+        members[index] = await start(member.port)
       },
       stop: async () => void (await whole.stop()),
       [Symbol.asyncDispose]: () => closing.disposeAsync(),
@@ -76,5 +76,19 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   } catch (error) {
     await closing.disposeAsync()
     throw error
+  }
+}
+
+const TRIES = 20
+
+/** Again, where somebody's connection was given the port meanwhile: the system hands out what is free. */
+async function untilFree(start: () => Promise<Gateway>): Promise<Gateway> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await start()
+    } catch (error) {
+      if (tries === TRIES || !String(error).includes('is taken by another program')) throw error
+      await sleep(250)
+    }
   }
 }
