@@ -299,6 +299,21 @@ export const OPTIONS: readonly Option[] = [
     help: 'how often deleted bytes are given back',
   },
   {
+    key: 'sweep.grace',
+    env: 'SLUICE_SWEEP_GRACE',
+    kind: 'text',
+    hint: 'TIME',
+    help: 'how long they stay first, for downloads from other gateways; 1m, or 1h where metadata are shared',
+  },
+  {
+    key: 'sweep.orphans',
+    env: 'SLUICE_SWEEP_ORPHANS',
+    kind: 'text',
+    preset: '1d',
+    hint: 'TIME',
+    help: 'how often bytes that a crash left behind are looked for',
+  },
+  {
     key: 'sweep.abandonedUploads',
     env: 'SLUICE_ABANDONED_UPLOADS',
     kind: 'text',

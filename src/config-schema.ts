@@ -43,7 +43,12 @@ interface Shape<Measure> {
     keepAliveTimeout: Measure
     maxConnections: number
   }
-  sweep: { interval: Measure; abandonedUploads: Measure }
+  sweep: {
+    interval: Measure
+    grace?: Measure | undefined
+    orphans: Measure
+    abandonedUploads: Measure
+  }
   lifecycle: { interval: Measure; secondsPerDay: number }
   webhooks: { allow: string[]; timeout: Measure; giveUp: Measure }
   log: { level: 'debug' | 'info' | 'warn' | 'error' | 'silent'; format: 'auto' | 'text' | 'json' }
@@ -249,6 +254,8 @@ function build() {
     sweep: z
       .strictObject({
         interval: duration('sweep.interval', 1000, 30 * DAYS, '1s to 30d'),
+        grace: measured(parseDuration, 1000, 365 * DAYS, '1s to 365d').optional(),
+        orphans: duration('sweep.orphans', DAYS / 24, 365 * DAYS, '1h to 365d'),
         abandonedUploads: duration('sweep.abandonedUploads', 0, 3650 * DAYS, '0 (never) to 3650d'),
       })
       .prefault({}),

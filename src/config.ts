@@ -73,6 +73,9 @@ export interface Config {
   readonly hasTracker: boolean
   readonly limits: Limits
   readonly sweepIntervalMs: number
+  /** How long the bytes of what was deleted or overwritten stay. */
+  readonly sweepGraceMs: number
+  readonly orphansEveryMs: number
   /** 0: never. */
   readonly abandonedUploadsMs: number
   /** How often lifecycle rules are looked at, and how long their days are. */
@@ -186,6 +189,8 @@ function resolveConfig(settings: Settings, raw: Raw): Config {
       maxConnections: limits.maxConnections,
     },
     sweepIntervalMs: sweep.interval,
+    sweepGraceMs: sweep.grace ?? (isShared(settings.metadata) ? SHARED_GRACE_MS : GRACE_MS),
+    orphansEveryMs: sweep.orphans,
     abandonedUploadsMs: sweep.abandonedUploads,
     lifecycle: {
       intervalMs: settings.lifecycle.interval,
@@ -207,10 +212,17 @@ function resolveConfig(settings: Settings, raw: Raw): Config {
   }
 }
 
+const GRACE_MS = 60_000
+const SHARED_GRACE_MS = 3_600_000
+
+/** Several gateways may be at them. */
+function isShared({ engine }: Settings['metadata']): boolean {
+  return engine === 'postgres' || engine === 'dynamodb'
+}
+
 function metadataOptions({ metadata }: Settings, data: string, raw: Raw): MetadataOptions {
   const { engine, path, cache } = metadata
-  const isShared = engine === 'postgres' || engine === 'dynamodb'
-  if (isShared && cache.rows > 0 && cache.ttl === 0)
+  if (isShared(metadata) && cache.rows > 0 && cache.ttl === 0)
     throw new ConfigError([
       `${blame(raw, ['metadata', 'cache', 'ttl'])}: metadata.cache.ttl: 0 is for engines of one gateway, and ${engine} is shared: rows would stay old for ever`,
     ])

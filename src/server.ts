@@ -101,6 +101,8 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
     ...(wantsLease(config) && { lease: leaseOf(BUCKET_LEASE_MS) }),
     sweep: {
       intervalMs: config.sweepIntervalMs,
+      graceMs: config.sweepGraceMs,
+      orphansEveryMs: config.orphansEveryMs,
       unclean: folder?.isUnclean === true || isHalfKept(config),
       onError: (error) => log.error('the sweep failed; it will try again', { error }),
     },
@@ -244,7 +246,7 @@ export function needsFolder({ credentials, metadata, storage }: Config): boolean
 }
 
 /** In memory, or on other machines. */
-const ELSEWHERE: ReadonlySet<string> = new Set(['memory', 'postgres', 'dynamodb'])
+const ELSEWHERE: ReadonlySet<string> = new Set(['memory', 'postgres', 'dynamodb', 's3'])
 
 function isElsewhere({ engine }: { readonly engine: string }): boolean {
   return ELSEWHERE.has(engine)

@@ -12,7 +12,7 @@ import { createDigest } from '../lib/digest.ts'
 import { announce } from './announce.ts'
 import { addChecksum, algorithmNamed } from './checksum.ts'
 import { checkWrite } from './condition.ts'
-import { discardWritten, partsContent, readContent, writeContent } from './content.ts'
+import { discardWritten, partsContent, readContent, readPage, writeContent } from './content.ts'
 import type { Context } from './context.ts'
 import {
   type CopySource,
@@ -34,9 +34,9 @@ import { possess } from './ownership.ts'
 import type {
   BucketRow,
   Content,
-  StoredChecksum,
   StoredHeaders,
   StoredLock,
+  StoredPart,
   StoredTag,
   VersionRow,
 } from './rows.ts'
@@ -95,10 +95,11 @@ async function copy(
 
   // Where the source itself is what the copy replaces, its content simply stays.
   const stays = isSelf && bucket.versioning !== 'Enabled' && from.v === 'null'
-  if (stays) return replaceSelf(ctx, asked, source)
-  if ((from.c?.g?.length ?? 0) > SHARED_PAGES_MAX) {
+  const writesPages = !stays || isOtherAlgorithm(draft, from)
+  if (writesPages && (from.c?.g?.length ?? 0) > SHARED_PAGES_MAX) {
     return copyBytes(ctx, asked, call, source)
   }
+  if (stays) return replaceSelf(ctx, asked, source)
   const borrowed = from.c === undefined ? undefined : await borrow(ctx, source)
   if (from.c !== undefined && borrowed === undefined) return undefined
   return commitCopy(ctx, asked, source, borrowed)
@@ -213,7 +214,10 @@ async function replaceSelf(
     checkWrite(input, key, head.value)
     draft.t = ctx.clock.now()
     const { c } = head.value
-    if (c !== undefined) draft.c = withoutPartChecksums(c, draft.k, head.value.k)
+    if (c !== undefined)
+      draft.c = isOtherAlgorithm(draft, head.value)
+        ? await dropPartChecksums(ctx, tx, bucket, c)
+        : c
     const locked = withLock(draft, bucketRow, lock)
     const made = await pushVersion(ctx, tx, bucketRow, key, head, locked, head.bytes, head.value.q)
     await announceCopy(ctx, tx, bucketRow, asked, made)
@@ -271,11 +275,12 @@ async function commitCopy(
       draft.t = ctx.clock.now()
       if (borrowed !== undefined) {
         checkStillBorrowed(ctx, borrowed)
-        const c: Content =
-          borrowed.parts === undefined
-            ? { x: borrowed.extents! }
-            : partsContent(ctx, tx, borrowed.parts)
-        draft.c = withoutPartChecksums(c, draft.k, source.row.value.k)
+        const { extents, parts } = borrowed
+        const keeps = !isOtherAlgorithm(draft, source.row.value)
+        draft.c =
+          parts === undefined
+            ? { x: extents! }
+            : partsContent(ctx, tx, keeps ? parts : withoutChecksums(parts))
       }
       const locked = withLock(draft, bucketRow, lock)
       const made = await pushVersion(ctx, tx, bucketRow, key, head, locked, bytes)
@@ -290,16 +295,25 @@ async function commitCopy(
 }
 
 /** Parts bear checksums of the object's algorithm: where that has changed, theirs say nothing any more. */
-function withoutPartChecksums(
+function isOtherAlgorithm(now: VersionDraft, before: VersionRow): boolean {
+  return now.k?.[0] !== before.k?.[0]
+}
+
+function withoutChecksums(parts: readonly StoredPart[]): readonly StoredPart[] {
+  return parts.map(([number, size, , extents]) => [number, size, null, extents])
+}
+
+/** The content with its parts as they are but for their checksums; pages are written anew, where they are. */
+async function dropPartChecksums(
+  ctx: Context,
+  tx: Tx,
+  bucket: string,
   content: Content,
-  now: StoredChecksum | undefined,
-  before: StoredChecksum | undefined,
-): Content {
-  if (now?.[0] === before?.[0] || content.p === undefined) return content
-  return {
-    ...content,
-    p: content.p.map(([number, size, , extents]) => [number, size, null, extents]),
+): Promise<Content> {
+  for (const [sort] of content.g ?? []) {
+    tx.put('page', sort, { p: withoutChecksums(await readPage(ctx, bucket, sort)) })
   }
+  return content.p === undefined ? content : { ...content, p: withoutChecksums(content.p) }
 }
 
 function answer(source: FoundSource, bucket: BucketRow, version: VersionRow): Output<'CopyObject'> {

@@ -6,11 +6,13 @@
  * gone all the same, the row is read again before anything was answered.
  */
 import type { Rev } from '../../metadata/store.ts'
+import { S3Error } from '../api/error.ts'
 import type { Call, Handler, Input, Output } from '../api/operations.ts'
-import { BlobMissing } from '../lib/store-error.ts'
+import { BlobMissing, StoreUnavailable } from '../lib/store-error.ts'
 import { checkRead } from './condition.ts'
 import { PageMissing, readContent } from './content.ts'
 import type { Context } from './context.ts'
+import { ExtentsBody } from './extents-body.ts'
 import { Contended } from './transact.ts'
 import {
   type Address,
@@ -83,12 +85,39 @@ async function read(
     if (expiration !== undefined) output.Expiration = await expiration
     const body = readContent(ctx, address.bucket, version.c, row.bytes, plan, call)
     output.Body = body instanceof Uint8Array ? body : await body
+    if (output.Body instanceof ExtentsBody)
+      output.Body.explain = (missing) =>
+        whyMissing(ctx, address, input.VersionId, version.q, missing)
     return output
   } catch (error) {
     const isGone = error instanceof BlobMissing || error instanceof PageMissing
     if (!isGone || row.rev === gone) throw error
     throw new Vanished(row.rev, error)
   }
+}
+
+/** Bytes that go away while they are sent are lost, but for those of a version that has been replaced or deleted. */
+async function whyMissing(
+  ctx: Context,
+  address: Address,
+  versionId: string | undefined,
+  q: string,
+  missing: BlobMissing,
+): Promise<Error> {
+  try {
+    const now = await readVersion(ctx, address, versionId, lookRow)
+    if (now.value.q === q) return missing
+  } catch (error) {
+    if (!(error instanceof S3Error)) return missing
+  }
+  return new Superseded('the object was replaced or deleted, longer ago than sweep.grace', {
+    cause: missing,
+  })
+}
+
+/** The answer breaks off: its version is no more, and a sweep has taken its bytes. Nothing is lost. */
+class Superseded extends StoreUnavailable {
+  override readonly name: string = 'Superseded'
 }
 
 export function headObject(ctx: Context): Handler<'HeadObject'> {

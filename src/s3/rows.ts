@@ -5,7 +5,7 @@
  * |---------------|-----------|-------------------------------|------------------------------------------------|
  * | `''`          | `bucket`  | bucket name                   | `BucketEntry`: what ListBuckets shows          |
  * | `''`          | `garbage` | bucket name                   | a trace (root.ts): rows may stand in the partition of that name of which no entry tells |
- * | `''`          | `page`    | `migration`, and what begins so | how far a migration into this store has come (src/maintain/migration-state.ts) |
+ * | `''`          | `page`    | any                           | a note of the store about itself: how far a migration or an import into it has come (src/maintain), when orphans were looked for (orphan-turns.ts) |
  * | bucket        | `bucket`  | `''`                          | `BucketRow`: the bucket and its configuration  |
  * | bucket        | `object`  | key                           | `VersionRow`: the head (newest version) of it  |
  * | bucket        | `version` | `chainOf(key)` + seq          | `VersionRow`: a noncurrent version             |
@@ -314,6 +314,12 @@ export function writeRow<T extends Table>(
 }
 
 export const ROOT = ''
+
+/** Whether a row is a note of the store about itself: such are never moved to another one. */
+export function isNote(partition: string, table: Table): boolean {
+  return partition === ROOT && table === 'page'
+}
+
 /** Parts kept in the head itself; more go into pages. */
 export const INLINE_PARTS_MAX = 64
 export const PAGE_PARTS_MAX = 500
