@@ -7,7 +7,8 @@ import {
   type TableDescription,
 } from '@aws-sdk/client-dynamodb'
 import { StoreUnavailable } from '../src/lib/store-error.ts'
-import { failureOf, waitMs } from './dynamodb-failures.ts'
+import { waitMs } from './calls.ts'
+import { failureOf } from './dynamodb-failures.ts'
 
 export interface TableOptions {
   readonly table: string
@@ -58,7 +59,7 @@ function clientOf({
     ...(region !== undefined && { region }),
     ...(endpoint !== undefined && { endpoint }),
     ...(credentials !== undefined && { credentials }),
-    // See dynamodb-failures.ts.
+    // See calls.ts.
     maxAttempts: 1,
     requestHandler: {
       connectionTimeout: CONNECT_MS,
@@ -107,7 +108,8 @@ async function describe(
     } catch (error) {
       if ((error as Error).name === 'ResourceNotFoundException') return undefined
       const failure = failureOf(error)
-      if (failure === 'final' || failure === 'unreached' || attempt === START_ATTEMPTS) throw error
+      const isPassing = failure === 'busy' || failure === 'doubt'
+      if (!isPassing || attempt === START_ATTEMPTS) throw error
     }
     await pause(attempt)
   }
@@ -160,6 +162,7 @@ const CREDENTIALS: ReadonlySet<string> = new Set([
 
 function unavailable(options: TableOptions, error: unknown): StoreUnavailable {
   const { name, message } = error as Error
+  const failure = failureOf(error)
   const place = `DynamoDB ${placeOf(options)}`
   const told = message.split('\n')[0] || (error as { code?: string }).code || name
   if (message === 'Region is missing')
@@ -176,7 +179,7 @@ function unavailable(options: TableOptions, error: unknown): StoreUnavailable {
     ? `does not accept the credentials (${name}: ${told})`
     : name === 'AccessDeniedException'
       ? `denies access to the table "${options.table}" (${told})`
-      : failureOf(error) === 'final'
+      : failure === 'final' || failure === 'mistake'
         ? `refuses the table "${options.table}" (${name}: ${told})`
         : `cannot be reached (${told})`
   return new StoreUnavailable(`${place} ${what}`, { cause: error })
