@@ -1,5 +1,7 @@
 /** The way to the database: a client for it, and the database itself, looked at before anything else is done. */
+import { readFile } from 'node:fs/promises'
 import * as grpc from '@grpc/grpc-js'
+import { JWT } from 'google-auth-library'
 import { v1 } from '@google-cloud/firestore-api'
 import type { protos } from '@google-cloud/firestore-api'
 import { StoreUnavailable } from '../src/lib/store-error.ts'
@@ -28,6 +30,7 @@ export type DocumentWrite = protos.google.firestore.v1.IWrite
 
 /** Firestore answers in milliseconds, or not at all. */
 const ANSWER_MS = 10_000
+const RECONNECT_MS = 100
 /** An emulator knows any, and asks for no credentials. */
 const EMULATED_PROJECT = 'sluice'
 
@@ -53,16 +56,21 @@ export class Database {
     this.#options = {
       timeout: options.answerMs ?? ANSWER_MS,
       retry: null,
+      // The same for answers that come as streams.
+      retryRequestOptions: { retries: 0, noResponseRetries: 0 },
       ...(isEmulator(options) && { otherArgs: { headers: { authorization: 'Bearer owner' } } }),
     }
   }
 
   /** Rejects with `StoreUnavailable`, in one line that says what to do. */
   static async open(options: DatabaseOptions): Promise<Database> {
-    const client = new v1.FirestoreClient(settingsOf(options))
+    const key = await keyOf(options)
+    const client = new v1.FirestoreClient(settingsOf(options, key))
     try {
       const project =
-        options.project ?? (isEmulator(options) ? EMULATED_PROJECT : await client.getProjectId())
+        options.project ??
+        key?.project_id ??
+        (isEmulator(options) ? EMULATED_PROJECT : await client.getProjectId())
       const database = new Database(client, options, project)
       await database.read([database.places.probe])
       return database
@@ -120,19 +128,58 @@ function isEmulator({ endpoint }: DatabaseOptions): boolean {
   return endpoint?.startsWith('http://') === true
 }
 
-function settingsOf(options: DatabaseOptions): ConstructorParameters<typeof v1.FirestoreClient>[0] {
-  const { endpoint, credentialsFile, project } = options
+interface Key {
+  readonly type?: string
+  readonly client_email?: string
+  readonly private_key?: string
+  readonly project_id?: string
+}
+
+/** The key of a service account, where one is named. */
+async function keyOf({ credentialsFile }: DatabaseOptions): Promise<Key | undefined> {
+  if (credentialsFile === undefined) return undefined
+  const unusable = (why: string, cause?: unknown): StoreUnavailable =>
+    new StoreUnavailable(`Firestore: metadata.credentialsFile ${credentialsFile} ${why}`, { cause })
+  const text = await readFile(credentialsFile, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    throw unusable(`cannot be read (${error.code})`, error)
+  })
+  let key: Key
+  try {
+    key = JSON.parse(text) as Key
+  } catch (error) {
+    throw unusable('is not JSON', error)
+  }
+  if (key.type !== 'service_account' || !key.client_email || !key.private_key)
+    throw unusable('is not the key of a service account')
+  return key
+}
+
+const SCOPES = ['https://www.googleapis.com/auth/datastore']
+
+function settingsOf(
+  options: DatabaseOptions,
+  key: Key | undefined,
+): ConstructorParameters<typeof v1.FirestoreClient>[0] {
+  const { endpoint, project } = options
   const url = endpoint === undefined ? undefined : new URL(endpoint)
   return {
     // Measured: a third of the CPU that the SDK's REST takes, which loads the other all the same.
     fallback: false,
+    ...(key && {
+      authClient: new JWT({ email: key.client_email!, key: key.private_key!, scopes: SCOPES }),
+    }),
     ...(project !== undefined && { projectId: project }),
-    ...(credentialsFile !== undefined && { keyFilename: credentialsFile }),
     ...(url && {
       servicePath: url.hostname,
       port: Number(url.port || (url.protocol === 'http:' ? 80 : 443)),
     }),
-    ...(isEmulator(options) && { sslCreds: grpc.credentials.createInsecure() }),
+    ...(isEmulator(options) && {
+      sslCreds: grpc.credentials.createInsecure(),
+      // Or it would look for the metadata server of a machine at Google.
+      clientOptions: { universeDomain: 'googleapis.com' },
+    }),
+    // The transport's own second would be longer than what the attempts at a call take.
+    'grpc.initial_reconnect_backoff_ms': RECONNECT_MS,
   }
 }
 
