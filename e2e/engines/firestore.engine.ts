@@ -1,7 +1,15 @@
 /** The Firestore engine against Google's own emulator. */
 import { randomUUID } from 'node:crypto'
+import { afterAll, beforeAll } from 'vitest'
 import { metadataContract } from '../../metadata/contract.ts'
 import { FirestoreStore } from '../../metadata/firestore.ts'
+import { type FirestoreEmulator, startFirestoreEmulator } from './firestore-emulator.ts'
+
+let emulator: FirestoreEmulator
+beforeAll(async () => {
+  emulator = await startFirestoreEmulator()
+})
+afterAll(async () => emulator[Symbol.asyncDispose]())
 
 metadataContract(
   'firestore',
@@ -9,7 +17,7 @@ metadataContract(
     FirestoreStore.open({
       database: '(default)',
       collection: `rows-${randomUUID()}`,
-      endpoint: 'http://127.0.0.1:8899',
+      endpoint: emulator.endpoint,
     }),
   { runs: 4 },
 )
