@@ -1,6 +1,5 @@
 /** The way to the container: a client for it, and the container itself, looked at before anything else is done. */
-import { Agent as HttpAgent } from 'node:http'
-import { Agent as HttpsAgent } from 'node:https'
+import { Agent } from 'node:https'
 import {
   ConsistencyLevel,
   type Container,
@@ -33,6 +32,8 @@ export interface ContainerOptions {
 const ANSWER_MS = 10_000
 /** Calls at a time, each on a socket of its own. */
 export const CALLS_MAX = 128
+/** A connection that is silent for so long is ours to close, before the service does so under a request. */
+const IDLE_MS = 30_000
 const START_ATTEMPTS = 3
 
 const KEY_PATH = '/p'
@@ -41,10 +42,10 @@ const INDEXED_PATH = '/k/?'
 /** The calls that the engine makes; each rejects with the SDK's error and is made once. */
 export class CosmosContainer {
   readonly #client: CosmosClient
-  readonly #agent: HttpAgent
+  readonly #agent: Agent | undefined
   readonly #container: Container
 
-  private constructor(client: CosmosClient, agent: HttpAgent, container: Container) {
+  private constructor(client: CosmosClient, agent: Agent | undefined, container: Container) {
     this.#client = client
     this.#agent = agent
     this.#container = container
@@ -53,18 +54,21 @@ export class CosmosContainer {
   /** Rejects with `StoreUnavailable`, in one line that says what to do. */
   static async open(options: ContainerOptions): Promise<CosmosContainer> {
     const { endpoint, database, container, answerMs = ANSWER_MS } = options
-    const secure = endpoint.startsWith('https:')
-    const agent = new (secure ? HttpsAgent : HttpAgent)({ keepAlive: true, maxSockets: CALLS_MAX })
+    // An emulator without TLS: the SDK takes no agent of ours for it.
+    const agent = endpoint.startsWith('https:')
+      ? new Agent({ keepAlive: true, maxSockets: CALLS_MAX, timeout: IDLE_MS })
+      : undefined
     try {
       const client = new CosmosClient({
         endpoint,
         key: options.key,
-        agent,
+        ...(agent && { agent }),
         consistencyLevel: ConsistencyLevel.Strong,
         // See calls.ts: its own retries hide what may have been carried out.
         connectionPolicy: {
           requestTimeout: answerMs,
           enableEndpointDiscovery: false,
+          useMultipleWriteLocations: false,
           retryOptions: { maxRetryAttemptCount: 0 },
         },
         ...WITHOUT_PLANS,
@@ -73,7 +77,7 @@ export class CosmosContainer {
       await checkContainer(client, options)
       return new CosmosContainer(client, agent, client.database(database).container(container))
     } catch (error) {
-      agent.destroy()
+      agent?.destroy()
       throw error instanceof StoreUnavailable ? error : unavailable(options, error)
     }
   }
@@ -126,7 +130,7 @@ export class CosmosContainer {
 
   close(): void {
     this.#client.dispose()
-    this.#agent.destroy()
+    this.#agent?.destroy()
   }
 }
 
