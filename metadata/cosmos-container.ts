@@ -207,7 +207,7 @@ function misfit({
 }: ContainerDefinition): string | undefined {
   if (key?.paths.join() !== KEY_PATH)
     return `its partition key is ${key?.paths.join()}, not ${KEY_PATH}`
-  if (key.version !== 2) return 'its partition key is not a large one (version 2)'
+  if (Number(key.version) !== 2) return 'its partition key is not a large one (version 2)'
   const indexed = indexingPolicy?.includedPaths?.map(({ path }) => path) ?? []
   if (!indexed.includes(INDEXED_PATH) && !indexed.includes('/*'))
     return `${INDEXED_PATH} is not indexed`

@@ -181,15 +181,16 @@ export class FakeFirestore {
     operation: Operation,
     perform: (request: Request) => Promise<readonly Result[]>,
   ): grpc.handleServerStreamingCall<Request, Result> {
-    return (call) => {
-      this.#serve(operation, call.metadata, () => perform(call.request)).then(
-        (results) => {
-          for (const result of results) call.write(result)
-          call.end()
-        },
-        (error: unknown) => call.emit('error', statusOf(error)),
-      )
+    const answer = async (call: grpc.ServerWritableStream<Request, Result>): Promise<void> => {
+      try {
+        const results = await this.#serve(operation, call.metadata, () => perform(call.request))
+        for (const result of results) call.write(result)
+        call.end()
+      } catch (error) {
+        call.emit('error', statusOf(error))
+      }
     }
+    return (call) => void answer(call)
   }
 
   async #read(request: ReadRequest): Promise<object[]> {
