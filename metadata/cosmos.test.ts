@@ -1,5 +1,6 @@
 /** The engine over a fake of Cosmos DB: the contract, and what becomes of calls that go wrong. */
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { type Fault, isWholeUnderFaults } from './contract-faults.ts'
 import { metadataContract } from './contract.ts'
 import { type Call, FakeCosmos, KEY, type Trouble } from './cosmos.fake.ts'
 import { CosmosStore } from './cosmos.ts'
@@ -326,6 +327,25 @@ describe('calls that go wrong', () => {
       ])
       expect(done.filter(Boolean)).toHaveLength(1)
     }
+  })
+
+  test('whatever goes wrong, a commit is whole, and what it answers is true', async () => {
+    const fake = new FakeCosmos()
+    const url = await fake.listen()
+    onTestFinished(() => fake.close())
+    const troubles: Record<Fault, Trouble | undefined> = {
+      none: undefined,
+      lost: 'lost',
+      'lost-after': 'lost-after',
+      busy: throttled,
+    }
+    const opened = async () => {
+      const store = await open(url)
+      const fail = (faults: readonly Fault[]): void =>
+        trouble(fake, 'batch', ...faults.map((fault) => troubles[fault]))
+      return { store, fail, [Symbol.asyncDispose]: () => store[Symbol.asyncDispose]() }
+    }
+    await expect(isWholeUnderFaults(opened, 30)).resolves.toBeUndefined()
   })
 
   test('closing waits for what is under way', async () => {

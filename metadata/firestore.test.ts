@@ -1,5 +1,6 @@
 /** The engine over a fake of Firestore: the contract, and what becomes of calls that go wrong. */
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { type Fault, isWholeUnderFaults } from './contract-faults.ts'
 import { metadataContract } from './contract.ts'
 import { FakeFirestore, type Operation, type Trouble } from './firestore.fake.ts'
 import { FirestoreStore } from './firestore.ts'
@@ -63,7 +64,11 @@ async function revOf(store: FirestoreStore, sort = 'k'): Promise<Rev> {
 }
 
 /** The next calls of that kind go wrong in this way, one after the other. */
-function trouble(fake: FakeFirestore, operation: Operation, ...troubles: Trouble[]): void {
+function trouble(
+  fake: FakeFirestore,
+  operation: Operation,
+  ...troubles: (Trouble | undefined)[]
+): void {
   fake.interfere = (asked) => (asked === operation ? troubles.shift() : undefined)
 }
 
@@ -275,6 +280,25 @@ describe('calls that go wrong', () => {
       ])
       expect(done.filter(Boolean)).toHaveLength(1)
     }
+  })
+
+  test('whatever goes wrong, a commit is whole, and what it answers is true', async () => {
+    const fake = new FakeFirestore()
+    const url = await fake.listen()
+    onTestFinished(() => fake.close())
+    const troubles: Record<Fault, Trouble | undefined> = {
+      none: undefined,
+      lost: { code: 'UNAVAILABLE' },
+      'lost-after': { code: 'UNAVAILABLE', after: true },
+      busy: busy,
+    }
+    const opened = async () => {
+      const store = await open(url)
+      const fail = (faults: readonly Fault[]): void =>
+        trouble(fake, 'commit', ...faults.map((fault) => troubles[fault]))
+      return { store, fail, [Symbol.asyncDispose]: () => store[Symbol.asyncDispose]() }
+    }
+    await expect(isWholeUnderFaults(opened, 30)).resolves.toBeUndefined()
   })
 
   test('closing waits for what is under way', async () => {
