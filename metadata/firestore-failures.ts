@@ -55,6 +55,12 @@ export function failureOf(error: unknown): Failure {
   }
 }
 
+/** Of a read: there is the database, and no such document in it. */
+export function isMissingDocument(error: unknown): boolean {
+  const { code, message = '' } = error as Fault
+  return code === NOT_FOUND && !isMissingDatabase(message)
+}
+
 export function isMissingDatabase(message: string): boolean {
   return /database .*does not exist/i.test(message)
 }

@@ -30,7 +30,7 @@ import {
   type Write,
 } from './firestore-rules.fake.ts'
 
-export type Operation = 'batchGetDocuments' | 'runQuery' | 'commit' | 'rollback'
+export type Operation = 'getDocument' | 'batchGetDocuments' | 'runQuery' | 'commit' | 'rollback'
 
 /** `lost`: the connection breaks before the call is carried out, or after. Else the error of that code, before or after. */
 export type Trouble =
@@ -87,6 +87,7 @@ export class FakeFirestore {
         this.#read(call),
       ),
       runQuery: this.#streaming('runQuery', (call: Query) => this.#query(call)),
+      getDocument: this.#unary('getDocument', (call: { name: string }) => this.#document(call)),
       commit: this.#unary('commit', (call: CommitRequest) => this.#commit(call)),
       rollback: this.#unary('rollback', async (call: { transaction: Buffer }) => {
         this.#transactions.delete(String(call.transaction))
@@ -191,6 +192,14 @@ export class FakeFirestore {
       }
     }
     return (call) => void answer(call)
+  }
+
+  async #document(request: { readonly name: string }): Promise<Document> {
+    checkMembers(request, ['name', 'consistencySelector'])
+    checkName(request.name, DATABASE)
+    const found = this.#documents.get(request.name)
+    if (found === undefined) throw new Refusal('NOT_FOUND', `Document "${request.name}" not found.`)
+    return found
   }
 
   async #read(request: ReadRequest): Promise<object[]> {

@@ -80,7 +80,7 @@ describe('what a commit costs', () => {
     const two = put('k', 1, 0)
     await store.commit({ ...two, writes: [...two.writes, ...put('l', 2).writes] })
     await store.commit(put('k', null, await revOf(store)))
-    expect(fake.calls).toEqual(['commit', 'batchGetDocuments', 'commit'])
+    expect(fake.calls).toEqual(['commit', 'getDocument', 'commit'])
   })
 
   test('rows that are only expected are read in a transaction before', async () => {
@@ -233,7 +233,7 @@ describe('calls that go wrong', () => {
   test('a read is made again whatever went wrong', async () => {
     const { fake, store } = await opened()
     await store.commit(put('k', 1))
-    trouble(fake, 'batchGetDocuments', 'lost', fault, busy)
+    trouble(fake, 'getDocument', 'lost', fault, busy)
     expect(await at(store)).toBe(1)
     trouble(fake, 'runQuery', 'lost-after', fault, busy)
     expect(await store.scan('b', 'object', { from: '', limit: 1 })).toHaveLength(1)

@@ -82,8 +82,7 @@ export class FirestoreStore implements MetadataStore {
   }
 
   async #get(name: string): Promise<Row | undefined> {
-    const { found } = await this.#calls.ask(() => this.#database.read([name]))
-    const document = found.get(name)
+    const document = await this.#calls.ask(() => this.#database.document(name))
     return document && rowOf(document)
   }
 
