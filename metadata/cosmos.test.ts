@@ -225,8 +225,15 @@ describe('calls that go wrong', () => {
 
   test('what stays busy is unavailable in the end, and nothing was written', async () => {
     const { fake, store } = await opened()
-    fake.interfere = (call) => (call === 'batch' ? throttled : undefined)
+    let attempts = 0
+    fake.interfere = (call) => {
+      if (call !== 'batch') return undefined
+      attempts++
+      return throttled
+    }
     await expect(store.commit(put('k', 1))).rejects.toMatchObject(unavailable)
+    // Ours, and none of the SDK's.
+    expect(attempts).toBe(9)
     expect(await at(store)).toBeUndefined()
   })
 
