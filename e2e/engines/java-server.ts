@@ -3,7 +3,8 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 
-const READY_MS = 60_000
+/** A Java machine takes its time on a busy one. */
+const READY_MS = 180_000
 const JAVA_OLDEST = 17
 
 /** Throws where there is no JDK that is new enough. */
