@@ -64,6 +64,25 @@ export function waitMs(attempts: number): number {
   return Math.random() * Math.min(WAIT_MIN_MS * 2 ** attempts, WAIT_MAX_MS)
 }
 
+/** Attempts at a call of the start. */
+const START_ATTEMPTS = 3
+
+/** At the start: a few attempts, where what went wrong may pass; then the service's own error. */
+export async function attempt<T>(
+  call: () => Promise<T>,
+  { failureOf, waitMs: wait = waitMs }: Pick<Manners, 'failureOf' | 'waitMs'>,
+): Promise<T> {
+  for (let attempts = 1; ; attempts++) {
+    try {
+      return await call()
+    } catch (error) {
+      const failure = failureOf(error)
+      if ((failure !== 'busy' && failure !== 'doubt') || attempts === START_ATTEMPTS) throw error
+    }
+    await sleep(wait(attempts))
+  }
+}
+
 export class Calls {
   readonly #manners: Manners
   readonly #waitMs: (attempts: number) => number

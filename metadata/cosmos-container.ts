@@ -9,7 +9,7 @@ import {
   type OperationInput,
 } from '@azure/cosmos'
 import { StoreUnavailable } from '../src/lib/store-error.ts'
-import { waitMs } from './calls.ts'
+import { attempt } from './calls.ts'
 import { BatchFailed, failureOf, faultOf } from './cosmos-failures.ts'
 import { boundsOf, idOf, partitionKey, type RowItem } from './cosmos-items.ts'
 import type { Range, Table } from './store.ts'
@@ -34,7 +34,6 @@ const ANSWER_MS = 10_000
 export const CALLS_MAX = 128
 /** A connection that is silent for so long is ours to close, before the service does so under a request. */
 const IDLE_MS = 30_000
-const START_ATTEMPTS = 3
 
 const KEY_PATH = '/p'
 const INDEXED_PATH = '/k/?'
@@ -155,7 +154,7 @@ const WITHOUT_PLANS: object = {
 }
 
 async function checkAccount(client: CosmosClient, options: ContainerOptions): Promise<void> {
-  const { resource } = await attempt(options, () => client.getDatabaseAccount())
+  const { resource } = await attempt(() => client.getDatabaseAccount(), mannersOf(options))
   if (resource?.enableMultipleWritableLocations)
     throw new StoreUnavailable(
       `${placeOf(options)} is written in several regions, which decides nothing: one region has to be the one that is written`,
@@ -168,12 +167,13 @@ async function checkAccount(client: CosmosClient, options: ContainerOptions): Pr
 
 async function checkContainer(client: CosmosClient, options: ContainerOptions): Promise<void> {
   const { database, container: id, createContainer = false } = options
+  const manners = mannersOf(options)
   if (createContainer) {
-    await attempt(options, () => orExisting(client.databases.create({ id: database })))
+    await attempt(() => orExisting(client.databases.create({ id: database })), manners)
     const made = { ...DEFINITION, id }
-    await attempt(options, () => orExisting(client.database(database).containers.create(made)))
+    await attempt(() => orExisting(client.database(database).containers.create(made)), manners)
   }
-  const { resource } = await attempt(options, () => client.database(database).container(id).read())
+  const { resource } = await attempt(() => client.database(database).container(id).read(), manners)
   const wrong = resource === undefined ? 'missing' : misfit(resource)
   if (wrong !== undefined)
     throw new StoreUnavailable(
@@ -215,17 +215,8 @@ function misfit({
   return undefined
 }
 
-/** A few times, where it may pass. */
-async function attempt<T>(options: ContainerOptions, call: () => Promise<T>): Promise<T> {
-  for (let attempts = 1; ; attempts++) {
-    try {
-      return await call()
-    } catch (error) {
-      const failure = failureOf(error)
-      if ((failure !== 'busy' && failure !== 'doubt') || attempts === START_ATTEMPTS) throw error
-    }
-    await new Promise((resolve) => setTimeout(resolve, (options.waitMs ?? waitMs)(attempts)))
-  }
+function mannersOf({ waitMs }: ContainerOptions) {
+  return { failureOf, waitMs }
 }
 
 function placeOf({ endpoint }: ContainerOptions): string {

@@ -7,7 +7,7 @@ import {
   type TableDescription,
 } from '@aws-sdk/client-dynamodb'
 import { StoreUnavailable } from '../src/lib/store-error.ts'
-import { waitMs } from './calls.ts'
+import { attempt, waitMs } from './calls.ts'
 import { failureOf } from './dynamodb-failures.ts'
 
 export interface TableOptions {
@@ -33,7 +33,6 @@ const ANSWER_MS = 10_000
 export const CALLS_MAX = 128
 /** Looks at a new table until it is ready; most of them about a second apart. */
 const LOOKS_MAX = 240
-const START_ATTEMPTS = 3
 const KEYS = 'p:HASH:S s:RANGE:B'
 
 /** Rejects with `StoreUnavailable`, in one line that says what to do. */
@@ -74,7 +73,7 @@ function clientOf({
 async function checkTable(client: DynamoDBClient, options: TableOptions): Promise<void> {
   const { table: TableName, createTable = false } = options
   const pause = (attempts: number): Promise<void> => sleep((options.waitMs ?? waitMs)(attempts))
-  let found = await describe(client, TableName, pause)
+  let found = await describe(client, options)
   if (found === undefined && !createTable)
     throw new StoreUnavailable(
       `DynamoDB has no table "${TableName}" ${placeOf(options)}: create it, or set metadata.createTable`,
@@ -84,7 +83,7 @@ async function checkTable(client: DynamoDBClient, options: TableOptions): Promis
     if (looks > LOOKS_MAX)
       throw new StoreUnavailable(`DynamoDB's table "${TableName}" does not become ready`)
     if (looks > 0) await pause(looks)
-    found = await describe(client, TableName, pause)
+    found = await describe(client, options)
   }
   const keys = keysOf(found)
   if (keys !== KEYS)
@@ -99,19 +98,14 @@ function isReady(table: TableDescription | undefined): table is TableDescription
 
 async function describe(
   client: DynamoDBClient,
-  TableName: string,
-  pause: (attempts: number) => Promise<void>,
+  { table: TableName, waitMs }: TableOptions,
 ): Promise<TableDescription | undefined> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return (await client.send(new DescribeTableCommand({ TableName }))).Table
-    } catch (error) {
-      if ((error as Error).name === 'ResourceNotFoundException') return undefined
-      const failure = failureOf(error)
-      const isPassing = failure === 'busy' || failure === 'doubt'
-      if (!isPassing || attempt === START_ATTEMPTS) throw error
-    }
-    await pause(attempt)
+  const ask = () => client.send(new DescribeTableCommand({ TableName }))
+  try {
+    return (await attempt(ask, { failureOf, waitMs })).Table
+  } catch (error) {
+    if ((error as Error).name === 'ResourceNotFoundException') return undefined
+    throw error
   }
 }
 

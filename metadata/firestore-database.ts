@@ -5,6 +5,7 @@ import { JWT } from 'google-auth-library'
 import { v1 } from '@google-cloud/firestore-api'
 import type { protos } from '@google-cloud/firestore-api'
 import { StoreUnavailable } from '../src/lib/store-error.ts'
+import { attempt } from './calls.ts'
 import { type Document, Places } from './firestore-documents.ts'
 import {
   failureOf,
@@ -78,7 +79,10 @@ export class Database {
         key?.project_id ??
         (isEmulator(options) ? EMULATED_PROJECT : await client.getProjectId())
       const database = new Database(client, options, project)
-      await database.read([database.places.probe])
+      await attempt(() => database.read([database.places.probe]), {
+        failureOf,
+        waitMs: options.waitMs,
+      })
       return database
     } catch (error) {
       await client.close().catch(() => undefined)
