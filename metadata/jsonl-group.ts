@@ -6,14 +6,6 @@ import { sealed, writeText } from './jsonl-lines.ts'
 import type { KeptRow, RowMap } from './row-map.ts'
 import type { Commit, Expect, Json, Table, Write } from './store.ts'
 
-/** A commit that waits, and whom to tell. */
-export interface Waiting {
-  readonly commit: EncodedCommit
-  readonly sizeBytes: number
-  readonly resolve: (isDone: boolean) => void
-  readonly reject: (error: unknown) => void
-}
-
 export interface EncodedCommit {
   readonly partition: string
   readonly expects: readonly Expect[]

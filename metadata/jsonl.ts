@@ -14,9 +14,10 @@
  */
 import type { Counter, Meter } from '../src/lib/meter.ts'
 import { StoreUnavailable } from '../src/lib/store-error.ts'
+import { CommitQueue } from './commit-queue.ts'
 import { type FolderLock, lockFolder } from './folder-lock.ts'
 import { DISK, type JsonlDisk } from './jsonl-disk.ts'
-import { encodeCommit, type EncodedCommit, Group, type Waiting } from './jsonl-group.ts'
+import { encodeCommit, type EncodedCommit, Group } from './jsonl-group.ts'
 import { JsonlLog } from './jsonl-log.ts'
 import { recover, type Recovered } from './jsonl-recovery.ts'
 import { removeOlder, writeSnapshot, type SnapshotTask } from './jsonl-snapshot.ts'
@@ -24,11 +25,6 @@ import { checkCommit, checkPosition, checkRange } from './limits.ts'
 import type { RowMap } from './row-map.ts'
 import type { Commit, MetadataStore, Range, Row, Table } from './store.ts'
 
-/** A group ends at this many commits, or bytes: it holds up the loop for some milliseconds at most. */
-const GROUP_COMMITS_MAX = 128
-const GROUP_BYTES_MAX: number = 2 * 1024 * 1024
-/** Commits that may wait; more are refused at once, for they would only wait to time out. */
-const WAITING_MAX = 16_384
 /** Logs of fewer bytes are left alone, and after a snapshot that failed as many have to come. */
 const COMPACT_BYTES_MIN: number = 32 * 1024 * 1024
 /** Logs are replaced by a snapshot when they are so many times as large as the last one. */
@@ -53,13 +49,11 @@ export class JsonlStore implements MetadataStore {
   readonly #rows: RowMap
   readonly #compactBytesMin: number
   readonly #counted: Readonly<Record<'commits' | 'groups' | 'syncs' | 'snapshots', Counter>>
-  readonly #waiting: Waiting[] = []
+  readonly #queue: CommitQueue<EncodedCommit>
   readonly #ending = new AbortController()
   #lastRev: number
   /** Bytes of logs at which a snapshot is due. */
   #compactAtBytes: number
-  /** The work on groups, while there is any. */
-  #work: Promise<void> | undefined
   #compaction: Promise<void> | undefined
   #closing: Promise<void> | undefined
 
@@ -78,6 +72,10 @@ export class JsonlStore implements MetadataStore {
     this.#lastRev = lastRev
     this.#compactAtBytes = Math.max(this.#compactBytesMin, snapshotBytes * COMPACT_RATIO)
     this.#counted = countersOf(options.meter)
+    this.#queue = new CommitQueue({
+      run: (commits) => this.#run(commits),
+      tidy: () => this.#compactIfDue(),
+    })
     const cut = 'Bytes of a torn end that were cut off at the start'
     options.meter.gauge('sluice_metadata_cut_bytes', cut, () => cutBytes)
     options.meter.gauge('sluice_metadata_log_bytes', 'Bytes of logs', () => log.totalBytes)
@@ -121,10 +119,7 @@ export class JsonlStore implements MetadataStore {
       const sizeBytes = checkCommit(commit)
       this.#checkOpen()
       this.#log.checkSound()
-      if (this.#waiting.length >= WAITING_MAX)
-        throw new StoreUnavailable(`${WAITING_MAX} commits wait for the disk`)
-      this.#waiting.push({ commit: encodeCommit(commit), sizeBytes, resolve, reject })
-      this.#work ??= this.#workOff()
+      this.#queue.add({ commit: encodeCommit(commit), sizeBytes, resolve, reject })
     })
   }
 
@@ -136,7 +131,7 @@ export class JsonlStore implements MetadataStore {
 
   async #close(): Promise<void> {
     this.#ending.abort()
-    await this.#work
+    await this.#queue.idle()
     await this.#compaction
     await this.#log.close()
     this.#rows.clear()
@@ -145,33 +140,6 @@ export class JsonlStore implements MetadataStore {
 
   #checkOpen(): void {
     if (this.#closing) throw new StoreUnavailable('The store of metadata is closed')
-  }
-
-  /** Group after group, until nobody waits. Never rejects: what goes wrong is told to those who wait. */
-  async #workOff(): Promise<void> {
-    // Whatever this turn of the loop still brings joins the group.
-    await nextTurn()
-    while (this.#waiting.length > 0) {
-      const waiting = this.#takeGroup()
-      try {
-        const outcomes = await this.#run(waiting.map(({ commit }) => commit))
-        for (let i = 0; i < waiting.length; i++) waiting[i]!.resolve(outcomes[i]!)
-      } catch (error) {
-        for (const { reject } of waiting) reject(error)
-      }
-      await this.#compactIfDue()
-      if (this.#waiting.length > 0) await nextTurn()
-    }
-    this.#work = undefined
-  }
-
-  #takeGroup(): Waiting[] {
-    let length = 0
-    for (let bytes = 0; length < this.#waiting.length && length < GROUP_COMMITS_MAX; length++) {
-      bytes += this.#waiting[length]!.sizeBytes
-      if (length > 0 && bytes > GROUP_BYTES_MAX) break
-    }
-    return this.#waiting.splice(0, length)
   }
 
   async #run(commits: readonly EncodedCommit[]): Promise<readonly boolean[]> {
@@ -239,8 +207,4 @@ function countersOf(
       'Snapshots that took the place of logs',
     ),
   }
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve))
 }

@@ -3,6 +3,7 @@
  * its default. Help, parsing, the schema's defaults and `config print` all read this one table.
  */
 
+import { CLOUD_OPTIONS } from './config-cloud-options.ts'
 import { DYNAMODB_OPTIONS } from './config-dynamodb-options.ts'
 import { POSTGRES_OPTIONS } from './config-postgres-options.ts'
 
@@ -94,7 +95,7 @@ export const OPTIONS: readonly Option[] = [
     env: 'SLUICE_METADATA',
     kind: 'text',
     preset: 'sqlite',
-    hint: 'memory|jsonl|sqlite|postgres|dynamodb',
+    hint: 'memory|jsonl|sqlite|postgres|dynamodb|firestore|cosmos',
     help: 'engine for metadata',
   },
   {
@@ -106,6 +107,7 @@ export const OPTIONS: readonly Option[] = [
   },
   ...POSTGRES_OPTIONS,
   ...DYNAMODB_OPTIONS,
+  ...CLOUD_OPTIONS,
   {
     key: 'metadata.cache.rows',
     env: 'SLUICE_METADATA_CACHE_ROWS',

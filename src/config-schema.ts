@@ -4,9 +4,13 @@
  */
 import * as z from 'zod'
 import { preset } from './config-options.ts'
-import { DYNAMODB_KEYS, type DynamodbSettings } from './config-dynamodb.ts'
+import {
+  METADATA_ENGINES,
+  type MetadataEngine,
+  SERVICE_KEYS,
+  type ServiceSettings,
+} from './config-metadata.ts'
 import { S3_SHAPE, type S3Settings } from './config-s3.ts'
-import { POSTGRES_KEYS, type PostgresSettings } from './config-postgres.ts'
 import { parseDuration, parseSize, UnitError } from './config-units.ts'
 
 /** The file's keys; `Measure` is what sizes and durations are written as. */
@@ -21,11 +25,10 @@ interface Shape<Measure> {
   compat: Compat
   buckets: string[]
   metadata: {
-    engine: 'memory' | 'jsonl' | 'sqlite' | 'postgres' | 'dynamodb'
+    engine: MetadataEngine
     path?: string | undefined
     cache: { rows: number; ttl: Measure }
-  } & PostgresSettings &
-    DynamodbSettings
+  } & ServiceSettings
   storage: {
     engine: 'memory' | 'fs' | 'sqlite' | 's3'
     path?: string | undefined
@@ -208,10 +211,9 @@ function build() {
     buckets: z.array(BUCKET).prefault([]),
     metadata: z
       .strictObject({
-        engine: choice('metadata.engine', ['memory', 'jsonl', 'sqlite', 'postgres', 'dynamodb']),
+        engine: choice('metadata.engine', METADATA_ENGINES),
         path: FOLDER,
-        ...POSTGRES_KEYS,
-        ...DYNAMODB_KEYS,
+        ...SERVICE_KEYS,
         cache: z
           .strictObject({
             rows: z

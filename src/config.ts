@@ -6,12 +6,11 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { blame, ConfigError, loadRaw, type Path, type Raw, type Sources } from './config-load.ts'
-import { dynamodbInlineMax, refuseDynamodbKeys, resolveDynamodb } from './config-dynamodb.ts'
+import { inlineMaxOf, resolveMetadata, SHARED_METADATA } from './config-metadata.ts'
 import { didYouMean } from './config-nearest.ts'
 import type { LogLevel } from './log.ts'
 import type { MetadataOptions } from '../metadata/open.ts'
 import type { StorageOptions } from '../storage/open.ts'
-import { refuseStrayKeys, resolvePostgres } from './config-postgres.ts'
 import { looseKeyFiles, resolveInlineMax, resolveSeal } from './config-seal.ts'
 import { s3Engine } from './config-s3.ts'
 import {
@@ -170,14 +169,14 @@ function resolveConfig(settings: Settings, raw: Raw): Config {
     credentials,
     compat: settings.compat,
     buckets: [...new Set(settings.buckets)],
-    metadata: metadataOptions(settings, data, raw),
+    metadata: resolveMetadata(settings.metadata, data, raw, readSecret),
     storage: { ...storageEngine(settings, data, raw), ...(seal && { seal }) },
     etag: settings.etag,
     hasTracker: settings.torrent.tracker === 'on',
     limits: {
       maxObjectSizeBytes: limits.maxObjectSize,
       minPartSizeBytes: limits.minPartSize,
-      inlineMaxBytes: dynamodbInlineMax(
+      inlineMaxBytes: inlineMaxOf(
         settings.metadata.engine,
         resolveInlineMax(settings, seal, raw),
         raw,
@@ -189,7 +188,8 @@ function resolveConfig(settings: Settings, raw: Raw): Config {
       maxConnections: limits.maxConnections,
     },
     sweepIntervalMs: sweep.interval,
-    sweepGraceMs: sweep.grace ?? (isShared(settings.metadata) ? SHARED_GRACE_MS : GRACE_MS),
+    sweepGraceMs:
+      sweep.grace ?? (SHARED_METADATA.has(settings.metadata.engine) ? SHARED_GRACE_MS : GRACE_MS),
     orphansEveryMs: sweep.orphans,
     abandonedUploadsMs: sweep.abandonedUploads,
     lifecycle: {
@@ -214,28 +214,6 @@ function resolveConfig(settings: Settings, raw: Raw): Config {
 
 const GRACE_MS = 60_000
 const SHARED_GRACE_MS = 3_600_000
-
-/** Several gateways may be at them. */
-function isShared({ engine }: Settings['metadata']): boolean {
-  return engine === 'postgres' || engine === 'dynamodb'
-}
-
-function metadataOptions({ metadata }: Settings, data: string, raw: Raw): MetadataOptions {
-  const { engine, path, cache } = metadata
-  if (isShared(metadata) && cache.rows > 0 && cache.ttl === 0)
-    throw new ConfigError([
-      `${blame(raw, ['metadata', 'cache', 'ttl'])}: metadata.cache.ttl: 0 is for engines of one gateway, and ${engine} is shared: rows would stay old for ever`,
-    ])
-  const layers = cache.rows === 0 ? {} : { cache: { rows: cache.rows, ttlMs: cache.ttl } }
-  refuseStrayKeys(metadata, raw)
-  refuseDynamodbKeys(metadata, raw)
-  if (engine === 'memory') return { engine, ...layers }
-  if (engine === 'postgres') return { engine, ...resolvePostgres(metadata, raw), ...layers }
-  if (engine === 'dynamodb')
-    return { engine, ...resolveDynamodb(metadata, raw, readSecret), ...layers }
-  const preset = engine === 'sqlite' ? 'rows.db' : 'jsonl'
-  return { engine, path: resolve(raw.cwd, path ?? join(data, 'metadata', preset)), ...layers }
-}
 
 function storageEngine({ storage }: Settings, data: string, raw: Raw): StorageOptions {
   const { engine, path } = storage

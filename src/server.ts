@@ -234,10 +234,12 @@ function s3OptionsOf({ region, limits, abandonedUploadsMs, etag, compat }: Confi
 }
 
 const BUCKET_LEASE_MS = 1000
+/** Engines on which many commits that check one row hinder each other. */
+const LEASED: ReadonlySet<string> = new Set(['dynamodb', 'firestore', 'cosmos'])
 
 /** A cache would answer with rows that are older than a lease takes them to be. */
 function wantsLease({ metadata }: Config): boolean {
-  return metadata.engine === 'dynamodb' && metadata.cache === undefined
+  return LEASED.has(metadata.engine) && metadata.cache === undefined
 }
 
 /** Whether anything is kept on disk; a gateway in memory with credentials of its own touches none. */
@@ -246,7 +248,14 @@ export function needsFolder({ credentials, metadata, storage }: Config): boolean
 }
 
 /** In memory, or on other machines. */
-const ELSEWHERE: ReadonlySet<string> = new Set(['memory', 'postgres', 'dynamodb', 's3'])
+const ELSEWHERE: ReadonlySet<string> = new Set([
+  'memory',
+  'postgres',
+  'dynamodb',
+  'firestore',
+  'cosmos',
+  's3',
+])
 
 function isElsewhere({ engine }: { readonly engine: string }): boolean {
   return ELSEWHERE.has(engine)

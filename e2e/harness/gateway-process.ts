@@ -11,7 +11,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createDatabase } from '../engines/postgres-server.ts'
-import { dynamodbEnvironment, POSTGRES_URL } from './engines.ts'
+import {
+  cosmosEnvironment,
+  dynamodbEnvironment,
+  firestoreEnvironment,
+  POSTGRES_URL,
+} from './engines.ts'
 import { freePort } from './free-port.ts'
 
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
@@ -111,6 +116,8 @@ export async function startProcess(options: GatewayOptions = {}): Promise<Gatewa
 /** What a gateway has to be told to find its engine, where that is a server: something new and empty there. */
 export async function engineEnvironment(metadata: string): Promise<Record<string, string>> {
   if (metadata === 'dynamodb') return dynamodbEnvironment()
+  if (metadata === 'firestore') return firestoreEnvironment()
+  if (metadata === 'cosmos') return cosmosEnvironment()
   if (metadata !== 'postgres') return {}
   const server = process.env[POSTGRES_URL]
   if (server === undefined) throw new Error('no PostgreSQL was started for this run')
