@@ -210,6 +210,13 @@ export const OPTIONS: readonly Option[] = [
     help: 's3: what the service verifies bodies with; crc32 where unset',
   },
   {
+    key: 'encryption.kms.defaultKey',
+    env: 'SLUICE_KMS_DEFAULT_KEY',
+    kind: 'text',
+    hint: 'KEY',
+    help: 'key of SSE-KMS where a request names none',
+  },
+  {
     key: 'etag',
     env: 'SLUICE_ETAG',
     kind: 'text',

@@ -5,6 +5,8 @@
 import * as z from 'zod'
 import { preset } from './config-options.ts'
 import { DYNAMODB_KEYS, type DynamodbSettings } from './config-dynamodb.ts'
+import { ENCRYPTION, type EncryptionSettings } from './config-encryption.ts'
+import { keySettings, type KeySettings } from './config-seal-key.ts'
 import { S3_SHAPE, type S3Settings } from './config-s3.ts'
 import { POSTGRES_KEYS, type PostgresSettings } from './config-postgres.ts'
 import { parseDuration, parseSize, UnitError } from './config-units.ts'
@@ -29,8 +31,9 @@ interface Shape<Measure> {
   storage: {
     engine: 'memory' | 'fs' | 'sqlite' | 's3'
     path?: string | undefined
-    seal?: { keys: SealKeySettings[] } | undefined
+    seal?: { keys: KeySettings[] } | undefined
   } & S3Settings
+  encryption: EncryptionSettings
   etag: 'md5' | 'opaque'
   torrent: { tracker: 'off' | 'on' }
   limits: {
@@ -64,12 +67,6 @@ export interface CredentialSettings {
   userId?: string | undefined
   email?: string | undefined
   admin: boolean
-}
-
-export interface SealKeySettings {
-  id: string
-  key?: string | undefined
-  keyFile?: string | undefined
 }
 
 type Loose<T> = T extends readonly (infer Item)[]
@@ -164,25 +161,6 @@ const CREDENTIAL = z
     },
   )
 
-/** 32 bytes in Base64: what `openssl rand -base64 32` writes. */
-export const SEAL_KEY: RegExp = /^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/
-
-const SEAL_KEY_SETTINGS = z
-  .strictObject({
-    /** Stands in clear in each blob. */
-    id: z
-      .string()
-      .regex(/^[A-Za-z0-9_.-]{1,32}$/, 'a key id has 1 to 32 letters, digits, "_", "." and "-"'),
-    key: z
-      .string()
-      .regex(SEAL_KEY, 'a key is 32 bytes in Base64 (openssl rand -base64 32)')
-      .optional(),
-    keyFile: TEXT.optional(),
-  })
-  .refine(({ key, keyFile }) => (key === undefined) !== (keyFile === undefined), {
-    message: 'a seal key needs either key or keyFile',
-  })
-
 const DAYS = 86_400_000
 
 function build() {
@@ -224,11 +202,12 @@ function build() {
         engine: choice('storage.engine', ['memory', 'fs', 'sqlite', 's3']),
         path: FOLDER,
         seal: z
-          .strictObject({ keys: z.array(SEAL_KEY_SETTINGS).min(1, 'sealing needs a key') })
+          .strictObject({ keys: z.array(keySettings({})).min(1, 'sealing needs a key') })
           .optional(),
         ...S3_SHAPE,
       })
       .prefault({}),
+    encryption: ENCRYPTION,
     etag: choice('etag', ['md5', 'opaque']),
     torrent: z.strictObject({ tracker: choice('torrent.tracker', ['off', 'on']) }).prefault({}),
     limits: z

@@ -6,8 +6,10 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { blame, ConfigError, loadRaw, type Path, type Raw, type Sources } from './config-load.ts'
+import { resolveEncryption } from './config-encryption.ts'
 import { dynamodbInlineMax, refuseDynamodbKeys, resolveDynamodb } from './config-dynamodb.ts'
 import { didYouMean } from './config-nearest.ts'
+import type { EncryptionKeys } from './s3/keyring.ts'
 import type { LogLevel } from './log.ts'
 import type { MetadataOptions } from '../metadata/open.ts'
 import type { StorageOptions } from '../storage/open.ts'
@@ -68,6 +70,8 @@ export interface Config {
   readonly buckets: readonly string[]
   readonly metadata: MetadataOptions
   readonly storage: StorageOptions
+  /** Those that are configured; the data folder may have one of its own for SSE-S3. */
+  readonly encryption: EncryptionKeys
   readonly etag: 'md5' | 'opaque'
   /** A BitTorrent tracker answers beside S3. */
   readonly hasTracker: boolean
@@ -169,6 +173,7 @@ function resolveConfig(settings: Settings, raw: Raw): Config {
     buckets: [...new Set(settings.buckets)],
     metadata: metadataOptions(settings, data, raw),
     storage: { ...storageEngine(settings, data, raw), ...(seal && { seal }) },
+    encryption: resolveEncryption(settings.encryption, raw),
     etag: settings.etag,
     hasTracker: settings.torrent.tracker === 'on',
     limits: {

@@ -95,6 +95,7 @@ const CODES = {
   ],
   KeyTooLongError: [400, 'Your key is too long'],
   'KMS.DisabledException': [400, 'The key is disabled.'],
+  'KMS.KMSInvalidStateException': [400, 'The key is in no state in which it can be used.'],
   'KMS.NotFoundException': [400, 'The key does not exist.'],
   MalformedACLError: [
     400,

@@ -150,6 +150,7 @@ export class Exchange implements Call, Asker, Access {
     const handler = this.#handler(operation)
     const read = this.#input(operation, head, identity?.body)
     const input = read instanceof Promise ? await read : read
+    this.#refuseKeyInClear(input)
     const answer = handler(input, this)
     return renderOutput(operation, await (HELD.has(operation) ? this.#held(answer) : answer))
   }
@@ -176,9 +177,21 @@ export class Exchange implements Call, Asker, Access {
     })
     this.#payload = payload
     const input = parseInput('PutObject', post.head, payload)
+    this.#refuseKeyInClear(input)
     const output = await this.#handler('PutObject')(input, this)
     const origin = `${this.isSecure ? 'https' : 'http'}://${head.header('host') ?? ''}`
     return renderPost(post.answer, renderOutput('PutObject', output), head.path, origin)
+  }
+
+  /** A key that a client brings would be everybody's after a way without TLS. */
+  #refuseKeyInClear(input: Readonly<Record<string, unknown>>): void {
+    if (this.#options.keysInClear || this.isSecure) return
+    if (input['SSECustomerKey'] === undefined && input['CopySourceSSECustomerKey'] === undefined)
+      return
+    throw new S3Error('InvalidRequest', {
+      message:
+        'Requests specifying Server Side Encryption with Customer provided keys must be made over a secure connection.',
+    })
   }
 
   #preflight(head: RequestHead): Promise<Rendered> {

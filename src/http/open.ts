@@ -37,6 +37,8 @@ export interface GateOptions {
   readonly tracker?: TrackerDesk
   /** What stands before us speaks TLS with the clients. */
   readonly behindTls?: boolean
+  /** Keys that clients bring (SSE-C) are taken without TLS too. Absent: they are not. */
+  readonly keysInClear?: boolean
   /** One PUT or part, in bytes. */
   readonly putBytesMax?: number
   /** Milliseconds without progress after which a body is given up. */
@@ -73,6 +75,7 @@ export function openGate(options: GateOptions): Gate {
     domains: options.domains ?? [],
     region: options.region,
     behindTls: options.behindTls ?? false,
+    keysInClear: options.keysInClear ?? false,
     putBytesMax: options.putBytesMax ?? PUT_BYTES_MAX,
     holdAfterMs: options.holdAfterMs ?? HOLD_AFTER_MS,
     hostId,

@@ -36,6 +36,8 @@ export interface PipelineOptions {
   readonly region: string
   /** What stands before us speaks TLS with the clients. */
   readonly behindTls: boolean
+  /** Keys that clients bring (SSE-C) are taken without TLS too. */
+  readonly keysInClear: boolean
   /** One PUT or one part, in bytes. */
   readonly putBytesMax: number
   /** Requests answered later than this begin with white space (those S3 does it for); milliseconds. */

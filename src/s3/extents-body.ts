@@ -1,17 +1,26 @@
 /** Bytes that lie in several blobs, as one body. */
-import type { Context } from './context.ts'
+import type { Blobs } from '../../storage/store.ts'
+import type { Reading } from './reading.ts'
 import type { Extent } from './rows.ts'
 
 /** One extent after the other, each opened when the one before it has been read. Closes what is open when the reader stops, even before its first step. */
 export class ExtentsBody implements AsyncIterableIterator<Uint8Array> {
-  readonly #ctx: Context
+  readonly #reading: Reading
+  readonly #blobsOf: (blob: string) => Blobs
   readonly #extents: readonly Extent[]
   readonly #signal: AbortSignal
   #current: AsyncIterator<Uint8Array> | undefined
   #index = 0
 
-  constructor(ctx: Context, extents: readonly Extent[], signal: AbortSignal) {
-    this.#ctx = ctx
+  /** `blobsOf`: where a blob is read. */
+  constructor(
+    reading: Reading,
+    blobsOf: (blob: string) => Blobs,
+    extents: readonly Extent[],
+    signal: AbortSignal,
+  ) {
+    this.#reading = reading
+    this.#blobsOf = blobsOf
     this.#extents = extents
     this.#signal = signal
   }
@@ -22,11 +31,11 @@ export class ExtentsBody implements AsyncIterableIterator<Uint8Array> {
 
   /** Before anything else. From here to its end the body holds its blobs against the sweep. */
   async openFirst(): Promise<void> {
-    this.#ctx.reading.hold(this.#extents)
+    this.#reading.hold(this.#extents)
     try {
       this.#current = await this.#open(this.#extents[0]!)
     } catch (error) {
-      this.#ctx.reading.release(this.#extents)
+      this.#reading.release(this.#extents)
       throw error
     }
   }
@@ -55,7 +64,7 @@ export class ExtentsBody implements AsyncIterableIterator<Uint8Array> {
   }
 
   async #open([blob, start, end]: Extent): Promise<AsyncIterator<Uint8Array>> {
-    const body = await this.#ctx.storage.get(blob, { start, end }, this.#signal)
+    const body = await this.#blobsOf(blob).get(blob, { start, end }, this.#signal)
     return body[Symbol.asyncIterator]()
   }
 
@@ -63,6 +72,6 @@ export class ExtentsBody implements AsyncIterableIterator<Uint8Array> {
   #end(): void {
     if (this.#current === undefined) return
     this.#current = undefined
-    this.#ctx.reading.release(this.#extents)
+    this.#reading.release(this.#extents)
   }
 }

@@ -6,18 +6,16 @@
  * gone all the same, the row is read again before anything was answered.
  */
 import type { Rev } from '../../metadata/store.ts'
+import { S3Error } from '../api/error.ts'
 import type { Call, Handler, Input, Output } from '../api/operations.ts'
 import { BlobMissing } from '../lib/store-error.ts'
 import { checkRead } from './condition.ts'
 import { PageMissing, readContent } from './content.ts'
 import type { Context } from './context.ts'
+import { customerKey } from './customer-key.ts'
+import { openingOf } from './encryption.ts'
 import { Contended } from './transact.ts'
-import {
-  type Address,
-  checkExpectedOwner,
-  objectAddress,
-  refuseUnsupported,
-} from './object-input.ts'
+import { type Address, checkExpectedOwner, objectAddress } from './object-input.ts'
 import { expirationOf } from './expiration.ts'
 import { planRead, readVersion, showGuarded, showObject } from './object-read.ts'
 import { checkReadable, restoreOf } from './restore-object.ts'
@@ -63,12 +61,13 @@ async function read(
   gone: Rev | undefined,
 ): Promise<Output<'GetObject'>> {
   const address = objectAddress(input)
-  refuseUnsupported(input)
+  refuseMethod(input)
   const row = await readVersion(ctx, address, input.VersionId, readRow)
   const version = row.value
   const known = ctx.buckets.read(address.bucket)
   const { value: bucket } = known instanceof Promise ? await known : known
   checkExpectedOwner(input.ExpectedBucketOwner, bucket)
+  const opening = openingOf(ctx, version.sse, customerKey(input))
   checkRead(input, version)
   checkReadable(ctx, version)
   try {
@@ -81,7 +80,7 @@ async function read(
     if (guarded !== undefined) await guarded
     const expiration = expires(ctx, input, bucket, address, version)
     if (expiration !== undefined) output.Expiration = await expiration
-    const body = readContent(ctx, address.bucket, version.c, row.bytes, plan, call)
+    const body = readContent(ctx, address.bucket, version.c, row.bytes, plan, call, opening)
     output.Body = body instanceof Uint8Array ? body : await body
     return output
   } catch (error) {
@@ -91,14 +90,28 @@ async function read(
   }
 }
 
+/** A reader does not choose how an object is encrypted; S3 refuses who seems to believe so. */
+function refuseMethod(input: object): void {
+  const { ServerSideEncryption: method }: { readonly ServerSideEncryption?: string } = input
+  if (method === undefined) return
+  throw new S3Error('InvalidArgument', {
+    message: 'x-amz-server-side-encryption header is not supported for this operation.',
+    fields: {
+      ArgumentName: 'x-amz-server-side-encryption',
+      ArgumentValue: method,
+    },
+  })
+}
+
 export function headObject(ctx: Context): Handler<'HeadObject'> {
   return async (input, call) => {
     const address = objectAddress(input)
-    refuseUnsupported(input)
+    refuseMethod(input)
     const { value: version } = await readVersion(ctx, address, input.VersionId, lookRow)
     const known = ctx.buckets.read(address.bucket)
     const { value: bucket } = known instanceof Promise ? await known : known
     checkExpectedOwner(input.ExpectedBucketOwner, bucket)
+    openingOf(ctx, version.sse, customerKey(input))
     checkRead(input, version)
     const planned = planRead(ctx, address.bucket, version, input)
     const plan = planned instanceof Promise ? await planned : planned

@@ -13,6 +13,7 @@ import { corsRules } from './bucket-cors.ts'
 import type { BucketLease } from './bucket-lease.ts'
 import type { Context, S3Options } from './context.ts'
 import { createFacts } from './facts.ts'
+import { type EncryptionParts, Keyring, NO_ENCRYPTION } from './keyring.ts'
 import { Lifecycle, LIFECYCLE_DEFAULTS, type LifecycleOptions } from './lifecycle.ts'
 import {
   NO_WEBHOOKS,
@@ -29,6 +30,8 @@ import { Sweep, SWEEP_DEFAULTS, type SweepOptions } from './sweep.ts'
 export interface S3Parts {
   readonly metadata: MetadataStore
   readonly storage: ObjectStorage
+  /** None: nothing is encrypted. */
+  readonly encryption?: EncryptionParts
   readonly clock: Clock
   readonly ids: Ids
   readonly options: S3Options
@@ -67,9 +70,12 @@ export function openS3(parts: S3Parts): S3 {
   const buckets = new Buckets(metadata, clock, lease)
   const configs = new Configs(metadata)
   const reading = new Reading()
+  const { underKey, keys } = parts.encryption ?? NO_ENCRYPTION
   const ctx: Context = {
     metadata,
     storage,
+    underKey,
+    keyring: new Keyring(keys),
     clock,
     ids,
     options,

@@ -3,6 +3,11 @@ import type { S3Api } from '../api/operations.ts'
 import { abortMultipartUpload } from './abort-upload.ts'
 import { getBucketAcl, putBucketAcl } from './bucket-acl.ts'
 import { deleteBucketCors, getBucketCors, putBucketCors } from './bucket-cors.ts'
+import {
+  deleteBucketEncryption,
+  getBucketEncryption,
+  putBucketEncryption,
+} from './bucket-encryption.ts'
 import { getBucketLocation, headBucket } from './bucket-info.ts'
 import { getObjectLockConfiguration, putObjectLockConfiguration } from './bucket-lock.ts'
 import {
@@ -59,6 +64,7 @@ import {
 import { putObject } from './put-object.ts'
 import { renameObject } from './rename-object.ts'
 import { restoreObject } from './restore-object.ts'
+import { updateObjectEncryption } from './update-encryption.ts'
 import { uploadPart } from './upload-part.ts'
 import { uploadPartCopy } from './upload-part-copy.ts'
 
@@ -79,6 +85,7 @@ export function createS3(ctx: Context): S3Api {
     CreateMultipartUpload: createMultipartUpload(ctx),
     DeleteBucket: deleteBucket(ctx),
     DeleteBucketCors: deleteBucketCors(ctx),
+    DeleteBucketEncryption: deleteBucketEncryption(ctx),
     DeleteBucketOwnershipControls: deleteBucketOwnershipControls(ctx),
     DeleteBucketPolicy: deleteBucketPolicy(ctx),
     DeleteBucketTagging: deleteBucketTagging(ctx),
@@ -88,6 +95,7 @@ export function createS3(ctx: Context): S3Api {
     DeletePublicAccessBlock: deletePublicAccessBlock(ctx),
     GetBucketAcl: getBucketAcl(ctx),
     GetBucketCors: getBucketCors(ctx),
+    GetBucketEncryption: getBucketEncryption(ctx),
     GetBucketLocation: getBucketLocation(ctx),
     GetBucketOwnershipControls: getBucketOwnershipControls(ctx),
     GetBucketPolicy: getBucketPolicy(ctx),
@@ -112,6 +120,7 @@ export function createS3(ctx: Context): S3Api {
     ListParts: listParts(ctx),
     PutBucketAcl: putBucketAcl(ctx),
     PutBucketCors: putBucketCors(ctx),
+    PutBucketEncryption: putBucketEncryption(ctx),
     PutBucketOwnershipControls: putBucketOwnershipControls(ctx),
     PutBucketPolicy: putBucketPolicy(ctx),
     PutBucketTagging: putBucketTagging(ctx),
@@ -125,6 +134,7 @@ export function createS3(ctx: Context): S3Api {
     PutPublicAccessBlock: putPublicAccessBlock(ctx),
     RenameObject: renameObject(ctx),
     RestoreObject: restoreObject(ctx),
+    UpdateObjectEncryption: updateObjectEncryption(ctx),
     UploadPart: uploadPart(ctx),
     UploadPartCopy: uploadPartCopy(ctx),
   }
