@@ -67,6 +67,13 @@ export const OPTIONS: readonly Option[] = [
     help: 'domains under which bucket.domain names a bucket',
   },
   {
+    key: 'websiteDomains',
+    env: 'SLUICE_WEBSITE_DOMAINS',
+    kind: 'list',
+    hint: 'DOMAIN,...',
+    help: 'domains under which bucket.domain is the website of a bucket',
+  },
+  {
     key: 'publicUrl',
     env: 'SLUICE_PUBLIC_URL',
     kind: 'text',

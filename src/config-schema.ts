@@ -18,6 +18,7 @@ interface Shape<Measure> {
   data: string
   region: string
   domains: string[]
+  websiteDomains: string[]
   publicUrl?: string | undefined
   credentials: CredentialSettings[]
   compat: Compat
@@ -173,6 +174,7 @@ function build() {
       .regex(/^[a-z0-9-]{1,63}$/, 'a region is written in a-z, 0-9 and "-"')
       .prefault(preset('region') as string),
     domains: z.array(DOMAIN).prefault([]),
+    websiteDomains: z.array(DOMAIN).prefault([]),
     publicUrl: z
       .url({ protocol: /^https?$/, error: 'an http:// or https:// URL is expected' })
       .optional(),

@@ -62,6 +62,8 @@ export interface Config {
   /** The only region that signatures may name: the one that was set; undefined where none was, for clients sign for any. */
   readonly signingRegion: string | undefined
   readonly domains: readonly string[]
+  /** Names under which buckets are websites, in lower case. */
+  readonly websiteDomains: readonly string[]
   readonly publicUrl: string | undefined
   /** Empty: the data folder's own credentials are used, and made at the first start. */
   readonly credentials: readonly Credential[]
@@ -167,6 +169,7 @@ function resolveConfig(settings: Settings, raw: Raw): Config {
     region: settings.region,
     signingRegion: raw.tree['region'] === undefined ? undefined : settings.region,
     domains: settings.domains.map((domain) => domain.toLowerCase()),
+    websiteDomains: settings.websiteDomains.map((domain) => domain.toLowerCase()),
     publicUrl: settings.publicUrl,
     credentials,
     compat: settings.compat,

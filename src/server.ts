@@ -15,6 +15,7 @@ import { S3Error } from './api/error.ts'
 import { CLOCK_SKEW_MAX_MS } from './api/limits.ts'
 import type { Facts } from './api/facts.ts'
 import type { Requester, S3Api } from './api/operations.ts'
+import type { WebsiteLookup } from './api/website.ts'
 import { Authorizer } from './auth/authorize.ts'
 import { createAuthenticator } from './auth/open.ts'
 import { createPolicyRules } from './auth/policy-rules.ts'
@@ -88,6 +89,7 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
     api: s3,
     cors,
     facts,
+    website,
     sweep,
     lifecycle,
     outbox,
@@ -134,7 +136,8 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
   let isClosing = false
   const ready = async (): Promise<Readonly<Record<string, string>>> =>
     isClosing ? { server: 'closing' } : readiness(metadata, storage)
-  const gate = openGate(gateOptionsOf(config, { api, cors, facts, users, metrics, log, ready }))
+  const parts = { api, cors, website, facts, users, metrics, log, ready }
+  const gate = openGate(gateOptionsOf(config, parts))
   closers.add(() => gate[Symbol.dispose]())
 
   const ports = new Ports(config, closers)
@@ -181,6 +184,7 @@ function withTorrents(api: S3Api, { hasTracker }: Config, publicUrl: () => strin
 interface GateParts {
   readonly api: S3Api
   readonly cors: CorsLookup
+  readonly website: WebsiteLookup
   readonly facts: Facts
   readonly users: Users
   readonly metrics: Metrics
@@ -189,10 +193,11 @@ interface GateParts {
 }
 
 function gateOptionsOf(config: Config, parts: GateParts): GateOptions {
-  const { api, cors, facts, users, metrics, log, ready } = parts
+  const { api, cors, website, facts, users, metrics, log, ready } = parts
   return {
     api,
     cors,
+    websites: { domains: config.websiteDomains, read: website },
     authenticator: createAuthenticator({
       users,
       region: config.signingRegion,

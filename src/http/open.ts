@@ -13,6 +13,7 @@ import { createListener } from './listener.ts'
 import { createPipeline, signedOnly, type Authorize } from './pipeline.ts'
 import type { RequestEntry } from './request-entry.ts'
 import { answerTracker, type TrackerDesk } from './tracker-paths.ts'
+import { isWebsite, type Websites } from './website.ts'
 
 export { SERVER_OPTIONS } from './listener.ts'
 export type { ControlOptions } from './app.ts'
@@ -29,6 +30,8 @@ export interface GateOptions {
   readonly region: string
   /** Names under which buckets are hosts (`s3.example.com`), in lower case. */
   readonly domains?: readonly string[]
+  /** Absent: no bucket is served as a website. */
+  readonly websites?: Websites
   /** Absent: whoever is known may do everything, anonymous requests nothing. */
   readonly authorize?: Authorize
   /** Absent: no bucket lets pages of other origins in. */
@@ -55,6 +58,7 @@ export interface Gate extends Disposable {
   readonly control: Control
 }
 
+const NO_WEBSITES: Websites = { domains: [], read: async () => undefined }
 const BODY_TIMEOUT_MS = 60_000
 const HOLD_AFTER_MS = 10_000
 
@@ -66,13 +70,15 @@ export function openGate(options: GateOptions): Gate {
   const nextRequestId = createRequestIds()
   const hostId = randomBytes(24).toString('base64')
   const intake = new Intake()
+  const websites = options.websites ?? NO_WEBSITES
   const pipeline = createPipeline({
+    websites,
     intake,
     api: options.api,
     authenticator: options.authenticator,
     authorize: options.authorize ?? signedOnly,
     cors: options.cors ?? (async () => undefined),
-    domains: options.domains ?? [],
+    domains: [...(options.domains ?? []), ...websites.domains],
     region: options.region,
     behindTls: options.behindTls ?? false,
     keysInClear: options.keysInClear ?? false,
@@ -89,6 +95,8 @@ export function openGate(options: GateOptions): Gate {
     hostId,
     nextRequestId,
     intercept(request, response) {
+      // A website's pages are its own, whatever they are called.
+      if (isWebsite(request.headers.host, websites.domains)) return false
       if (options.controlOnMain && isControl(request)) {
         void answer(request, response)
         return true

@@ -13,6 +13,7 @@ import { Exchange } from './exchange.ts'
 import type { Intake } from './intake.ts'
 import type { RequestEntry } from './request-entry.ts'
 import type { Arrival, Sink } from './sink.ts'
+import type { Websites } from './website.ts'
 
 /** Who may do what. */
 export interface Authorize {
@@ -30,8 +31,9 @@ export interface PipelineOptions {
   readonly authorize: Authorize
   /** Asked where a request bears an Origin. */
   readonly cors: CorsLookup
-  /** Names under which buckets are hosts, in lower case. */
+  /** Names under which buckets are hosts, in lower case; those of websites too. */
   readonly domains: readonly string[]
+  readonly websites: Websites
   /** Told with errors about buckets, so that clients find the region of their signature. */
   readonly region: string
   /** What stands before us speaks TLS with the clients. */

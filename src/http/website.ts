@@ -5,7 +5,6 @@
 import type { RoutingRule, WebsiteConfiguration } from '@aws-sdk/client-s3'
 import { S3Error } from '../api/error.ts'
 import type { WebsiteLookup } from '../api/website.ts'
-import { locate } from './address.ts'
 import { asS3Error, type RequestIds } from './error-xml.ts'
 import { RequestHead } from './head.ts'
 import type { Rendered } from './render.ts'
@@ -28,23 +27,18 @@ export interface WebsiteRequest {
   readonly ids: RequestIds
   /** Gets an object for somebody unknown; rejects as GetObject does. */
   get(head: RequestHead): Promise<Rendered>
+  /** Told what the answer says that is wrong. */
+  refused(error: unknown): void
 }
 
-/** The head of a website's request; undefined where the host is no website's. */
-export function websiteHead(
-  head: RequestHead,
-  target: string,
-  { domains }: Websites,
-): RequestHead | undefined {
-  if (domains.length === 0) return undefined
-  const host = head.header('host')
-  if (host === undefined) return undefined
-  const name = host.replace(/:\d*$/, '').toLowerCase()
-  if (!domains.some((domain) => name.endsWith(`.${domain}`))) return undefined
-  return new RequestHead(head.method, locate(target, host, domains), head.rawHeaders, head.names)
+/** Whether a Host header names a website: a bucket under one of the domains. */
+export function isWebsite(host: string | undefined, domains: readonly string[]): boolean {
+  if (domains.length === 0 || host === undefined) return false
+  const name = host.replace(/\.?(?::\d*)?$/, '').toLowerCase()
+  return domains.some((domain) => name.length > domain.length + 1 && name.endsWith(`.${domain}`))
 }
 
-/** Answers; what goes wrong is a page, or the website's own error document. Never rejects with `S3Error`. */
+/** Answers; what goes wrong is a page, or the website's own error document. Never rejects. */
 export async function serveWebsite(
   request: WebsiteRequest,
   read: WebsiteLookup,
@@ -61,6 +55,7 @@ export async function serveWebsite(
       throw new S3Error('NoSuchWebsiteConfiguration', { fields: { BucketName: request.bucket } })
     return await serve(request, website)
   } catch (error) {
+    request.refused(error)
     return page(asS3Error(error), request)
   }
 }
@@ -76,7 +71,7 @@ async function serve(request: WebsiteRequest, website: WebsiteConfiguration): Pr
     return await found(request, key === '' || key.endsWith('/') ? key + suffix : key)
   } catch (error) {
     const told = asS3Error(error)
-    if (told.status < 400) throw told
+    if (told.status < 400 || told.status >= 500) throw error
     const isFolder = told.status === 404 && key !== '' && !key.endsWith('/')
     if (isFolder && (await exists(request, `${key}/${suffix}`)))
       return redirect(request, 302, undefined, undefined, `${key}/`, true)
@@ -84,14 +79,17 @@ async function serve(request: WebsiteRequest, website: WebsiteConfiguration): Pr
       (each) => ofErrors(each) === String(told.status) && hasPrefix(each, key),
     )
     if (byError !== undefined) return redirectBy(request, byError, key)
+    request.refused(error)
     return failed(request, website, told)
   }
 }
 
+const REDIRECT = 'x-amz-website-redirect-location'
+
 /** The object, or where it says that it has gone (`x-amz-website-redirect-location`). */
 async function found(request: WebsiteRequest, key: string): Promise<Rendered> {
   const rendered = await request.get(headOf(request.head, request.bucket, key, request.head.method))
-  const at = rendered.headers.indexOf('x-amz-website-redirect-location')
+  const at = rendered.headers.findIndex((name, i) => i % 2 === 0 && name === REDIRECT)
   if (at === -1) return rendered
   await release(rendered)
   const [, location = ''] = rendered.headers.splice(at, 2)
@@ -113,7 +111,7 @@ async function failed(
   { ErrorDocument: document }: WebsiteConfiguration,
   error: S3Error,
 ): Promise<Rendered> {
-  if (document?.Key === undefined || error.status >= 500) throw error
+  if (document?.Key === undefined) throw error
   try {
     const { head, bucket } = request
     // Whole, whatever part of the object itself was asked for.

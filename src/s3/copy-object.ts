@@ -31,7 +31,7 @@ import {
 } from './encryption.ts'
 import { wantedEncryption } from './encryption-request.ts'
 import { demand } from './demand.ts'
-import { storedHeaders, storedMetadata } from './headers.ts'
+import { checkRedirect, storedHeaders, storedMetadata } from './headers.ts'
 import { askedLock, withLock } from './lock.ts'
 import {
   type Address,
@@ -209,6 +209,7 @@ function copiedHeaders(
   from: StoredHeaders | undefined,
   redirect: string | undefined,
 ): StoredHeaders | undefined {
+  if (redirect !== undefined) checkRedirect(redirect)
   const { WebsiteRedirectLocation: _, ...headers } = from ?? {}
   const all = redirect === undefined ? headers : { ...headers, WebsiteRedirectLocation: redirect }
   return Object.keys(all).length === 0 ? undefined : all

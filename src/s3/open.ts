@@ -5,11 +5,13 @@ import type { CorsLookup } from '../api/cors.ts'
 import type { Facts, PolicyRules } from '../api/facts.ts'
 import type { S3Api } from '../api/operations.ts'
 import type { People } from '../api/people.ts'
+import type { WebsiteLookup } from '../api/website.ts'
 import type { Clock, Ids } from '../lib/ids.ts'
 import type { Meter } from '../lib/meter.ts'
 import { Buckets } from './bucket.ts'
 import { Configs } from './bucket-config.ts'
 import { corsRules } from './bucket-cors.ts'
+import { websiteOf } from './bucket-website.ts'
 import type { BucketLease } from './bucket-lease.ts'
 import type { Context, S3Options } from './context.ts'
 import { createFacts } from './facts.ts'
@@ -56,6 +58,7 @@ export interface S3 {
   readonly cors: CorsLookup
   /** What authorization asks. */
   readonly facts: Facts
+  readonly website: WebsiteLookup
   /** Not started yet. */
   readonly sweep: Sweep
   /** Not started yet. */
@@ -91,6 +94,7 @@ export function openS3(parts: S3Parts): S3 {
     api: createS3(ctx),
     cors: corsRules(ctx),
     facts: createFacts(ctx),
+    website: websiteOf(ctx),
     sweep: new Sweep(ctx, { ...SWEEP_DEFAULTS, ...sweep }, meter),
     lifecycle: new Lifecycle(
       ctx,

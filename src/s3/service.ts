@@ -24,6 +24,7 @@ import type { Context } from './context.ts'
 import { copyObject } from './copy-object.ts'
 import { createBucket } from './create-bucket.ts'
 import { createMultipartUpload } from './create-upload.ts'
+import { deleteBucketWebsite, getBucketWebsite, putBucketWebsite } from './bucket-website.ts'
 import { deleteBucket } from './delete-bucket.ts'
 import { deleteObject } from './delete-object.ts'
 import { deleteObjects } from './delete-objects.ts'
@@ -89,6 +90,7 @@ export function createS3(ctx: Context): S3Api {
     DeleteBucketOwnershipControls: deleteBucketOwnershipControls(ctx),
     DeleteBucketPolicy: deleteBucketPolicy(ctx),
     DeleteBucketTagging: deleteBucketTagging(ctx),
+    DeleteBucketWebsite: deleteBucketWebsite(ctx),
     DeleteObject: deleteObject(ctx),
     DeleteObjects: deleteObjects(ctx),
     DeleteObjectTagging: deleteObjectTagging(ctx),
@@ -102,6 +104,7 @@ export function createS3(ctx: Context): S3Api {
     GetBucketPolicyStatus: getBucketPolicyStatus(ctx),
     GetBucketTagging: getBucketTagging(ctx),
     GetBucketVersioning: getBucketVersioning(ctx),
+    GetBucketWebsite: getBucketWebsite(ctx),
     GetObject: getObject(ctx),
     GetObjectAcl: getObjectAcl(ctx),
     GetObjectAttributes: getObjectAttributes(ctx),
@@ -125,6 +128,7 @@ export function createS3(ctx: Context): S3Api {
     PutBucketPolicy: putBucketPolicy(ctx),
     PutBucketTagging: putBucketTagging(ctx),
     PutBucketVersioning: putBucketVersioning(ctx),
+    PutBucketWebsite: putBucketWebsite(ctx),
     PutObject: putObject(ctx),
     PutObjectAcl: putObjectAcl(ctx),
     PutObjectLegalHold: putObjectLegalHold(ctx),
