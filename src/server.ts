@@ -212,6 +212,7 @@ function gateOptionsOf(config: Config, parts: GateParts): GateOptions {
     }),
     region: config.region,
     keysInClear: config.compat === 'legacy',
+    malformedChecksum: config.compat === 'legacy' ? 'BadDigest' : 'InvalidRequest',
     behindTls: config.publicUrl?.startsWith('https:') === true,
     domains: config.domains,
     putBytesMax: config.limits.maxObjectSizeBytes,

@@ -168,7 +168,7 @@ export class Exchange implements Call, Asker, Access {
 
   /** A form with a file is the PutObject that it stands for. */
   async #post(head: RequestHead): Promise<Rendered> {
-    const { authenticator, authorize, putBytesMax, intake } = this.#options
+    const { authenticator, authorize, putBytesMax, malformedChecksum, intake } = this.#options
     const post = await readPost(head, this.#arrival.source, authenticator)
     this.#head = post.head
     this.identity = post.identity
@@ -178,6 +178,7 @@ export class Exchange implements Call, Asker, Access {
       sizeMax: Math.min(post.sizeMax, putBytesMax),
       tooLarge: 'EntityTooLarge',
       ownChecksum: true,
+      malformedChecksum,
       intake,
     })
     this.#payload = payload
@@ -286,6 +287,7 @@ export class Exchange implements Call, Asker, Access {
       tooLarge: isStream ? 'EntityTooLarge' : 'MaxMessageLengthExceeded',
       // What CompleteMultipartUpload says of checksums is about the object, not about its own XML.
       ownChecksum: operation !== 'CompleteMultipartUpload',
+      malformedChecksum: this.#options.malformedChecksum,
       intake: this.#options.intake,
     })
     this.#payload = payload

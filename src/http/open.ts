@@ -7,6 +7,7 @@ import type { CorsLookup } from '../api/cors.ts'
 import { PUT_BYTES_MAX } from '../api/limits.ts'
 import type { S3Api } from '../api/operations.ts'
 import type { Authenticator } from '../auth/authenticator.ts'
+import type { MalformedChecksum } from './body-claims.ts'
 import { createControl, type Control, type ControlOptions } from './app.ts'
 import { Intake } from './intake.ts'
 import { createListener } from './listener.ts'
@@ -42,6 +43,8 @@ export interface GateOptions {
   readonly behindTls?: boolean
   /** Keys that clients bring (SSE-C) are taken without TLS too. Absent: they are not. */
   readonly keysInClear?: boolean
+  /** Absent: InvalidRequest, as AWS has it. */
+  readonly malformedChecksum?: MalformedChecksum
   /** One PUT or part, in bytes. */
   readonly putBytesMax?: number
   /** Milliseconds without progress after which a body is given up. */
@@ -82,6 +85,7 @@ export function openGate(options: GateOptions): Gate {
     region: options.region,
     behindTls: options.behindTls ?? false,
     keysInClear: options.keysInClear ?? false,
+    malformedChecksum: options.malformedChecksum ?? 'InvalidRequest',
     putBytesMax: options.putBytesMax ?? PUT_BYTES_MAX,
     holdAfterMs: options.holdAfterMs ?? HOLD_AFTER_MS,
     hostId,

@@ -442,3 +442,15 @@ describe('keys that clients bring', () => {
     expect((await gate.ask(put('/b/k', 'x', KEY), 'x')).status).toBe(200)
   })
 })
+
+test.each([
+  ['InvalidRequest', {}],
+  ['BadDigest', { malformedChecksum: 'BadDigest' as const }],
+])('a checksum that can be none is %s with %j', async (code, options) => {
+  const s3 = fakeS3()
+  gate = await startGate(s3, options)
+  const answer = await gate.ask(put('/b/k', 'x', 'x-amz-checksum-sha256: bad\r\n'), 'x')
+  expect(answer.status).toBe(400)
+  expect(answer.body).toContain(`<Code>${code}</Code>`)
+  expect(s3.objects.size).toBe(0)
+})

@@ -9,6 +9,7 @@ import type { S3Api } from '../api/operations.ts'
 import type { Authenticator } from '../auth/authenticator.ts'
 import type { Further } from '../auth/judgement.ts'
 import type { Asker } from '../auth/request-context.ts'
+import type { MalformedChecksum } from './body-claims.ts'
 import { Exchange } from './exchange.ts'
 import type { Intake } from './intake.ts'
 import type { RequestEntry } from './request-entry.ts'
@@ -40,6 +41,7 @@ export interface PipelineOptions {
   readonly behindTls: boolean
   /** Keys that clients bring (SSE-C) are taken without TLS too. */
   readonly keysInClear: boolean
+  readonly malformedChecksum: MalformedChecksum
   /** One PUT or one part, in bytes. */
   readonly putBytesMax: number
   /** Requests answered later than this begin with white space (those S3 does it for); milliseconds. */

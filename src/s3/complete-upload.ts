@@ -58,7 +58,7 @@ export function completeMultipartUpload(ctx: Context): Handler<'CompleteMultipar
   return async (input, call) => {
     const address = objectAddress(input)
     refuseUnsupported(input)
-    const asked = askedParts(input.MultipartUpload?.Parts)
+    const asked = askedParts(input.MultipartUpload?.Parts, ctx.options)
     await openBucket(ctx, input)
     const uploadId = input.UploadId ?? ''
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
@@ -99,7 +99,7 @@ async function complete(ctx: Context, attempt: Attempt): Promise<DoneUpload | un
   const there = await readParts(ctx, bucket, uploadId)
   let object: ObjectOfParts
   try {
-    object = assemble(input, asked, upload, there, ctx.options.partBytesMin)
+    object = assemble(input, asked, upload, there, ctx.options)
   } catch (error) {
     // What was found wrong is true only of parts that were all read under one seal.
     const isSealed = await sealedTx(ctx, attempt, async () => true)

@@ -67,12 +67,12 @@ async function read(
   const known = ctx.buckets.read(address.bucket)
   const { value: bucket } = known instanceof Promise ? await known : known
   checkExpectedOwner(input.ExpectedBucketOwner, bucket)
-  const opening = openingOf(ctx, version.sse, customerKey(input))
   checkRead(input, version)
   checkReadable(ctx, version)
   try {
     const planned = planRead(ctx, address.bucket, version, input)
     const plan = planned instanceof Promise ? await planned : planned
+    const opening = openingOf(ctx, version.sse, customerKey(input))
     const output: Output<'GetObject'> = {}
     showObject(output, bucket, version, plan, input)
     if (version.rs !== undefined) output.Restore = restoreOf(ctx, version)
@@ -111,10 +111,10 @@ export function headObject(ctx: Context): Handler<'HeadObject'> {
     const known = ctx.buckets.read(address.bucket)
     const { value: bucket } = known instanceof Promise ? await known : known
     checkExpectedOwner(input.ExpectedBucketOwner, bucket)
-    openingOf(ctx, version.sse, customerKey(input))
     checkRead(input, version)
     const planned = planRead(ctx, address.bucket, version, input)
     const plan = planned instanceof Promise ? await planned : planned
+    openingOf(ctx, version.sse, customerKey(input))
     const output: Output<'HeadObject'> = {}
     showObject(output, bucket, version, plan, input)
     if (version.rs !== undefined) output.Restore = restoreOf(ctx, version)
