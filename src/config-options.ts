@@ -68,6 +68,13 @@ export const OPTIONS: readonly Option[] = [
     help: 'domains under which bucket.domain names a bucket',
   },
   {
+    key: 'websiteDomains',
+    env: 'SLUICE_WEBSITE_DOMAINS',
+    kind: 'list',
+    hint: 'DOMAIN,...',
+    help: 'domains under which bucket.domain is the website of a bucket',
+  },
+  {
     key: 'publicUrl',
     env: 'SLUICE_PUBLIC_URL',
     kind: 'text',
@@ -210,6 +217,13 @@ export const OPTIONS: readonly Option[] = [
     kind: 'text',
     hint: 'crc32|md5',
     help: 's3: what the service verifies bodies with; crc32 where unset',
+  },
+  {
+    key: 'encryption.kms.defaultKey',
+    env: 'SLUICE_KMS_DEFAULT_KEY',
+    kind: 'text',
+    hint: 'KEY',
+    help: 'key of SSE-KMS where a request names none',
   },
   {
     key: 'etag',

@@ -10,6 +10,8 @@ import {
   SERVICE_KEYS,
   type ServiceSettings,
 } from './config-metadata.ts'
+import { ENCRYPTION, type EncryptionSettings } from './config-encryption.ts'
+import { keySettings, type KeySettings } from './config-seal-key.ts'
 import { S3_SHAPE, type S3Settings } from './config-s3.ts'
 import { parseDuration, parseSize, UnitError } from './config-units.ts'
 
@@ -20,6 +22,7 @@ interface Shape<Measure> {
   data: string
   region: string
   domains: string[]
+  websiteDomains: string[]
   publicUrl?: string | undefined
   credentials: CredentialSettings[]
   compat: Compat
@@ -32,8 +35,9 @@ interface Shape<Measure> {
   storage: {
     engine: 'memory' | 'fs' | 'sqlite' | 's3'
     path?: string | undefined
-    seal?: { keys: SealKeySettings[] } | undefined
+    seal?: { keys: KeySettings[] } | undefined
   } & S3Settings
+  encryption: EncryptionSettings
   etag: 'md5' | 'opaque'
   torrent: { tracker: 'off' | 'on' }
   limits: {
@@ -72,12 +76,6 @@ export interface CredentialSettings {
   userId?: string | undefined
   email?: string | undefined
   admin: boolean
-}
-
-export interface SealKeySettings {
-  id: string
-  key?: string | undefined
-  keyFile?: string | undefined
 }
 
 type Loose<T> = T extends readonly (infer Item)[]
@@ -172,25 +170,6 @@ const CREDENTIAL = z
     },
   )
 
-/** 32 bytes in Base64: what `openssl rand -base64 32` writes. */
-export const SEAL_KEY: RegExp = /^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/
-
-const SEAL_KEY_SETTINGS = z
-  .strictObject({
-    /** Stands in clear in each blob. */
-    id: z
-      .string()
-      .regex(/^[A-Za-z0-9_.-]{1,32}$/, 'a key id has 1 to 32 letters, digits, "_", "." and "-"'),
-    key: z
-      .string()
-      .regex(SEAL_KEY, 'a key is 32 bytes in Base64 (openssl rand -base64 32)')
-      .optional(),
-    keyFile: TEXT.optional(),
-  })
-  .refine(({ key, keyFile }) => (key === undefined) !== (keyFile === undefined), {
-    message: 'a seal key needs either key or keyFile',
-  })
-
 const DAYS = 86_400_000
 
 function build() {
@@ -203,6 +182,7 @@ function build() {
       .regex(/^[a-z0-9-]{1,63}$/, 'a region is written in a-z, 0-9 and "-"')
       .prefault(preset('region') as string),
     domains: z.array(DOMAIN).prefault([]),
+    websiteDomains: z.array(DOMAIN).prefault([]),
     publicUrl: z
       .url({ protocol: /^https?$/, error: 'an http:// or https:// URL is expected' })
       .optional(),
@@ -231,11 +211,12 @@ function build() {
         engine: choice('storage.engine', ['memory', 'fs', 'sqlite', 's3']),
         path: FOLDER,
         seal: z
-          .strictObject({ keys: z.array(SEAL_KEY_SETTINGS).min(1, 'sealing needs a key') })
+          .strictObject({ keys: z.array(keySettings({})).min(1, 'sealing needs a key') })
           .optional(),
         ...S3_SHAPE,
       })
       .prefault({}),
+    encryption: ENCRYPTION,
     etag: choice('etag', ['md5', 'opaque']),
     torrent: z.strictObject({ tracker: choice('torrent.tracker', ['off', 'on']) }).prefault({}),
     limits: z

@@ -7,7 +7,9 @@ import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { blame, ConfigError, loadRaw, type Path, type Raw, type Sources } from './config-load.ts'
 import { inlineMaxOf, resolveMetadata, SHARED_METADATA } from './config-metadata.ts'
+import { resolveEncryption } from './config-encryption.ts'
 import { didYouMean } from './config-nearest.ts'
+import type { EncryptionKeys } from './s3/keyring.ts'
 import type { LogLevel } from './log.ts'
 import type { MetadataOptions } from '../metadata/open.ts'
 import type { StorageOptions } from '../storage/open.ts'
@@ -59,6 +61,8 @@ export interface Config {
   /** The only region that signatures may name: the one that was set; undefined where none was, for clients sign for any. */
   readonly signingRegion: string | undefined
   readonly domains: readonly string[]
+  /** Names under which buckets are websites, in lower case. */
+  readonly websiteDomains: readonly string[]
   readonly publicUrl: string | undefined
   /** Empty: the data folder's own credentials are used, and made at the first start. */
   readonly credentials: readonly Credential[]
@@ -67,6 +71,8 @@ export interface Config {
   readonly buckets: readonly string[]
   readonly metadata: MetadataOptions
   readonly storage: StorageOptions
+  /** Those that are configured; the data folder may have one of its own for SSE-S3. */
+  readonly encryption: EncryptionKeys
   readonly etag: 'md5' | 'opaque'
   /** A BitTorrent tracker answers beside S3. */
   readonly hasTracker: boolean
@@ -165,12 +171,14 @@ function resolveConfig(settings: Settings, raw: Raw): Config {
     region: settings.region,
     signingRegion: raw.tree['region'] === undefined ? undefined : settings.region,
     domains: settings.domains.map((domain) => domain.toLowerCase()),
+    websiteDomains: settings.websiteDomains.map((domain) => domain.toLowerCase()),
     publicUrl: settings.publicUrl,
     credentials,
     compat: settings.compat,
     buckets: [...new Set(settings.buckets)],
     metadata: resolveMetadata(settings.metadata, data, raw, readSecret),
     storage: { ...storageEngine(settings, data, raw), ...(seal && { seal }) },
+    encryption: resolveEncryption(settings.encryption, raw),
     etag: settings.etag,
     hasTracker: settings.torrent.tracker === 'on',
     limits: {

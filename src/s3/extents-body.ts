@@ -1,6 +1,7 @@
 /** Bytes that lie in several blobs, as one body. */
+import type { Blobs } from '../../storage/store.ts'
 import { BlobMissing } from '../lib/store-error.ts'
-import type { Context } from './context.ts'
+import type { Reading } from './reading.ts'
 import type { Extent } from './rows.ts'
 
 /** The next blob is opened when so many bytes of the one before it are left: neither waited for, nor kept open for long. */
@@ -13,7 +14,8 @@ const AHEAD_BYTES = 4 * 1024 * 1024
 export class ExtentsBody implements AsyncIterableIterator<Uint8Array> {
   /** Asked where a blob is missing that was there when the body began; what it gives is thrown instead. */
   explain: (missing: BlobMissing) => Promise<Error> = async (missing) => missing
-  readonly #ctx: Context
+  readonly #reading: Reading
+  readonly #blobsOf: (blob: string) => Blobs
   readonly #extents: readonly Extent[]
   readonly #signal: AbortSignal
   #current: AsyncIterator<Uint8Array> | undefined
@@ -24,8 +26,15 @@ export class ExtentsBody implements AsyncIterableIterator<Uint8Array> {
   #left = 0
   #isOver = false
 
-  constructor(ctx: Context, extents: readonly Extent[], signal: AbortSignal) {
-    this.#ctx = ctx
+  /** `blobsOf`: where a blob is read. */
+  constructor(
+    reading: Reading,
+    blobsOf: (blob: string) => Blobs,
+    extents: readonly Extent[],
+    signal: AbortSignal,
+  ) {
+    this.#reading = reading
+    this.#blobsOf = blobsOf
     this.#extents = extents
     this.#signal = signal
   }
@@ -36,7 +45,7 @@ export class ExtentsBody implements AsyncIterableIterator<Uint8Array> {
 
   /** Before anything else. From here to its end the body holds its blobs against the sweep. */
   async openFirst(): Promise<void> {
-    this.#ctx.reading.hold(this.#extents)
+    this.#reading.hold(this.#extents)
     try {
       await this.#enter(this.#open(this.#extents[0]!))
     } catch (error) {
@@ -81,7 +90,7 @@ export class ExtentsBody implements AsyncIterableIterator<Uint8Array> {
   }
 
   async #open([blob, start, end]: Extent): Promise<AsyncIterator<Uint8Array>> {
-    const body = await this.#ctx.storage.get(blob, { start, end }, this.#signal)
+    const body = await this.#blobsOf(blob).get(blob, { start, end }, this.#signal)
     return body[Symbol.asyncIterator]()
   }
 
@@ -106,7 +115,7 @@ export class ExtentsBody implements AsyncIterableIterator<Uint8Array> {
     const ahead = this.#ahead
     this.#current = undefined
     this.#ahead = undefined
-    this.#ctx.reading.release(this.#extents)
+    this.#reading.release(this.#extents)
     await current?.return?.()
     // One that failed has nothing to close.
     const opened = await ahead?.catch(() => undefined)
