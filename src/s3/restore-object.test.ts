@@ -3,7 +3,7 @@ import { MemoryStore } from '../../metadata/memory.ts'
 import { MemoryStorage } from '../../storage/memory.ts'
 import { underKey } from '../../storage/under-key.ts'
 import { restoreObject } from './restore-object.ts'
-import { CALL, Fixture } from './s3.fixture.ts'
+import { CALL, type Fixture } from './s3.fixture.ts'
 import { Encrypted } from './encryption.fixture.ts'
 
 async function opened(compat: 'legacy' | 'aws-2026'): Promise<Fixture> {
