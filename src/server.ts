@@ -38,6 +38,7 @@ import { readiness } from './readiness.ts'
 import { createRequestRecorder } from './requests.ts'
 import { leaseOf } from './s3/bucket-lease.ts'
 import type { S3Options } from './s3/context.ts'
+import type { AccessLog } from './s3/access-log.ts'
 import { openS3 } from './s3/open.ts'
 import { HttpWebhooks } from './webhooks.ts'
 import { createTorrentS3 } from './torrent/service.ts'
@@ -89,6 +90,7 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
     sweep,
     lifecycle,
     outbox,
+    accessLog,
   } = openS3({
     metadata,
     storage,
@@ -112,6 +114,7 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
         log.error('the lifecycle of a bucket failed; it will be tried again', { error }),
     },
     webhooks: new HttpWebhooks(config.webhooks),
+    accessLogMs: config.accessLogMs,
     outbox: {
       giveUpMs: config.webhooks.giveUpMs,
       onError: (error) => log.warn('a webhook was not told; it will be tried again', { error }),
@@ -120,6 +123,7 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
   closers.add(() => sweep.stop())
   closers.add(() => lifecycle.stop())
   closers.add(() => outbox.stop())
+  closers.add(() => accessLog.stop())
   const place = { url: config.publicUrl?.replace(/\/+$/, '') }
   const api = withTorrents(s3, config, () => place.url ?? '')
   await declareBuckets(api, config, credentials[0]!)
@@ -133,7 +137,9 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
   let isClosing = false
   const ready = async (): Promise<Readonly<Record<string, string>>> =>
     isClosing ? { server: 'closing' } : readiness(metadata, storage)
-  const gate = openGate(gateOptionsOf(config, { api, cors, facts, users, metrics, log, ready }))
+  const gate = openGate(
+    gateOptionsOf(config, { api, cors, facts, users, metrics, log, accessLog, ready }),
+  )
   closers.add(() => gate[Symbol.dispose]())
 
   const ports = new Ports(config, closers)
@@ -142,6 +148,7 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
   sweep.start()
   lifecycle.start()
   outbox.start()
+  accessLog.start()
   closers.add(startCensus(metadata, log))
   return {
     url,
@@ -184,11 +191,12 @@ interface GateParts {
   readonly users: Users
   readonly metrics: Metrics
   readonly log: Log
+  readonly accessLog: AccessLog
   readonly ready: GateOptions['control']['ready']
 }
 
 function gateOptionsOf(config: Config, parts: GateParts): GateOptions {
-  const { api, cors, facts, users, metrics, log, ready } = parts
+  const { api, cors, facts, users, metrics, log, accessLog, ready } = parts
   return {
     api,
     cors,
@@ -209,7 +217,7 @@ function gateOptionsOf(config: Config, parts: GateParts): GateOptions {
     domains: config.domains,
     putBytesMax: config.limits.maxObjectSizeBytes,
     bodyTimeoutMs: config.limits.idleTimeoutMs,
-    onRequest: createRequestRecorder(log, metrics),
+    onRequest: recorderOf(createRequestRecorder(log, metrics), accessLog),
     ...(config.hasTracker && { tracker: new Tracker(SYSTEM_CLOCK, Math.random) }),
     controlOnMain: config.control === undefined,
     control: {
@@ -230,6 +238,17 @@ function s3OptionsOf({ region, limits, abandonedUploadsMs, etag, compat }: Confi
     abandonedUploadMs: abandonedUploadsMs,
     etag,
     compat,
+  }
+}
+
+/** Every request is told twice: to our own log, and to that of its bucket. */
+function recorderOf(
+  record: GateOptions['onRequest'],
+  accessLog: AccessLog,
+): GateOptions['onRequest'] {
+  return (entry) => {
+    record(entry)
+    accessLog.record(entry)
   }
 }
 
