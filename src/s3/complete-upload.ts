@@ -15,6 +15,7 @@ import { addChecksum } from './checksum.ts'
 import { checkWrite } from './condition.ts'
 import { discardWritten } from './content.ts'
 import type { Context } from './context.ts'
+import { expirationOf } from './expiration.ts'
 import { withLock } from './lock.ts'
 import { layOut, type Manifest } from './manifest.ts'
 import { type Address, objectAddress, refuseUnsupported } from './object-input.ts'
@@ -30,6 +31,7 @@ import {
   scanRows,
   type StoredLock,
   type Upload,
+  type VersionRow,
 } from './rows.ts'
 import { sealUpload, type SealedUpload, sealedTx } from './seal.ts'
 import { Contended, transact, type Tx } from './transact.ts'
@@ -57,13 +59,20 @@ export function completeMultipartUpload(ctx: Context): Handler<'CompleteMultipar
     const address = objectAddress(input)
     refuseUnsupported(input)
     const asked = askedParts(input.MultipartUpload?.Parts)
-    await openBucket(ctx, input)
+    const bucketRow = await openBucket(ctx, input)
     const uploadId = input.UploadId ?? ''
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
       const sealed = await sealUpload(ctx, address, uploadId)
       if ('done' in sealed) return answer(address, sealed.done)
-      const done = await complete(ctx, { ...sealed, input, asked, call })
-      if (done !== undefined) return answer(address, done)
+      const outcome = await complete(ctx, { ...sealed, input, asked, call })
+      if (outcome !== undefined) {
+        const output = answer(address, outcome.done)
+        const { version } = outcome
+        const expiration =
+          version && expirationOf(ctx, bucketRow, address.bucket, address.key, version)
+        if (expiration !== undefined) output.Expiration = await expiration
+        return output
+      }
       await sleep(Math.min(2 ** attempt, WAIT_MAX_MS))
     }
     throw new Contended('the parts of the upload changed all the time')
@@ -78,7 +87,7 @@ interface Attempt extends SealedUpload {
 }
 
 /** Undefined where the seal was broken: look again. */
-async function complete(ctx: Context, attempt: Attempt): Promise<DoneUpload | undefined> {
+async function complete(ctx: Context, attempt: Attempt): Promise<Outcome | undefined> {
   const { bucket, uploadId, upload, input, asked } = attempt
   const there = await readParts(ctx, bucket, uploadId)
   let object: ObjectOfParts
@@ -102,7 +111,7 @@ async function complete(ctx: Context, attempt: Attempt): Promise<DoneUpload | un
     throw error
   }
   if (outcome?.isOurs !== true) await discardWritten(ctx, packed.written, undefined)
-  return outcome?.done
+  return outcome
 }
 
 async function readParts(
@@ -124,6 +133,8 @@ interface Outcome {
   readonly done: DoneUpload
   /** False: another Complete was first. */
   readonly isOurs: boolean
+  /** Where it is ours. */
+  readonly version?: VersionRow
 }
 
 /** The commit that counts. Undefined where seal or drafts are no longer what they were. */
@@ -160,7 +171,7 @@ function commit(
     const done: DoneUpload = { t, e: object.etag, q: publicId(version), ...(k && { k }) }
     const rest = withUpload(row, uploadId, undefined)
     putUploads(ctx, tx, key, { ...rest, done: { ...rest.done, [uploadId]: done } })
-    return { done, isOurs: true }
+    return { done, isOurs: true, version }
   })
 }
 
