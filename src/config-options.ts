@@ -354,6 +354,14 @@ export const OPTIONS: readonly Option[] = [
     help: 'less than 86400 only to watch lifecycle rules at work',
   },
   {
+    key: 'accessLogs.interval',
+    env: 'SLUICE_ACCESS_LOG_INTERVAL',
+    kind: 'text',
+    preset: '5m',
+    hint: 'TIME',
+    help: 'how often access logs of buckets are delivered',
+  },
+  {
     key: 'webhooks.timeout',
     env: 'SLUICE_WEBHOOK_TIMEOUT',
     kind: 'text',

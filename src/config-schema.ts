@@ -57,6 +57,7 @@ interface Shape<Measure> {
     abandonedUploads: Measure
   }
   lifecycle: { interval: Measure; secondsPerDay: number }
+  accessLogs: { interval: Measure }
   webhooks: { allow: string[]; timeout: Measure; giveUp: Measure }
   log: { level: 'debug' | 'info' | 'warn' | 'error' | 'silent'; format: 'auto' | 'text' | 'json' }
   metrics: { auth: 'none' | 'token'; token?: string | undefined; tokenFile?: string | undefined }
@@ -250,6 +251,11 @@ function build() {
           .min(0.1)
           .max(86_400)
           .prefault(preset('lifecycle.secondsPerDay') as number),
+      })
+      .prefault({}),
+    accessLogs: z
+      .strictObject({
+        interval: duration('accessLogs.interval', 1000, DAYS, '1s to 1d'),
       })
       .prefault({}),
     webhooks: z

@@ -83,6 +83,8 @@ export interface Config {
   readonly orphansEveryMs: number
   /** 0: never. */
   readonly abandonedUploadsMs: number
+  /** How often the access logs of buckets are delivered. */
+  readonly accessLogMs: number
   /** How often lifecycle rules are looked at, and how long their days are. */
   readonly lifecycle: { readonly intervalMs: number; readonly secondsPerDay: number }
   /** Whom buckets may tell what happens, beside the public; how long for one delivery, and for all attempts. */
@@ -200,6 +202,7 @@ function resolveConfig(settings: Settings, raw: Raw): Config {
       sweep.grace ?? (SHARED_METADATA.has(settings.metadata.engine) ? SHARED_GRACE_MS : GRACE_MS),
     orphansEveryMs: sweep.orphans,
     abandonedUploadsMs: sweep.abandonedUploads,
+    accessLogMs: settings.accessLogs.interval,
     lifecycle: {
       intervalMs: settings.lifecycle.interval,
       secondsPerDay: settings.lifecycle.secondsPerDay,

@@ -8,6 +8,8 @@ import type { RequestEntry } from './http/request-entry.ts'
 const ENTRY: RequestEntry = {
   requestId: 'R',
   method: 'GET',
+  target: '/',
+  headers: undefined,
   operation: 'GetObject',
   bucket: 'b',
   key: 'k',

@@ -22,6 +22,7 @@ import { createPolicyRules } from './auth/policy-rules.ts'
 import { Users } from './auth/users.ts'
 import { CountedMetadata } from './census.ts'
 import { type Config, type Credential, userIdOf } from './config.ts'
+import { SHARED_METADATA } from './config-metadata.ts'
 import { type DataFolder, openDataFolder } from './data-folder.ts'
 import {
   ANNOUNCE_PATH,
@@ -40,6 +41,7 @@ import { readiness } from './readiness.ts'
 import { createRequestRecorder } from './requests.ts'
 import { leaseOf } from './s3/bucket-lease.ts'
 import type { S3Options } from './s3/context.ts'
+import type { AccessLog } from './s3/access-log.ts'
 import type { EncryptionKeys } from './s3/keyring.ts'
 import { openS3 } from './s3/open.ts'
 import { HttpWebhooks } from './webhooks.ts'
@@ -93,6 +95,7 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
     sweep,
     lifecycle,
     outbox,
+    accessLog,
   } = openS3({
     metadata,
     storage,
@@ -117,6 +120,7 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
         log.error('the lifecycle of a bucket failed; it will be tried again', { error }),
     },
     webhooks: new HttpWebhooks(config.webhooks),
+    accessLogMs: config.accessLogMs,
     outbox: {
       giveUpMs: config.webhooks.giveUpMs,
       onError: (error) => log.warn('a webhook was not told; it will be tried again', { error }),
@@ -125,6 +129,7 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
   closers.add(() => sweep.stop())
   closers.add(() => lifecycle.stop())
   closers.add(() => outbox.stop())
+  closers.add(() => accessLog.stop())
   const place = { url: config.publicUrl?.replace(/\/+$/, '') }
   const api = withTorrents(s3, config, () => place.url ?? '')
   await declareBuckets(api, config, credentials[0]!)
@@ -138,7 +143,7 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
   let isClosing = false
   const ready = async (): Promise<Readonly<Record<string, string>>> =>
     isClosing ? { server: 'closing' } : readiness(metadata, storage)
-  const parts = { api, cors, website, facts, users, metrics, log, ready }
+  const parts = { api, cors, website, facts, users, metrics, log, accessLog, ready }
   const gate = openGate(gateOptionsOf(config, parts))
   closers.add(() => gate[Symbol.dispose]())
 
@@ -148,6 +153,7 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
   sweep.start()
   lifecycle.start()
   outbox.start()
+  accessLog.start()
   closers.add(startCensus(metadata, log))
   return {
     url,
@@ -191,11 +197,12 @@ interface GateParts {
   readonly users: Users
   readonly metrics: Metrics
   readonly log: Log
+  readonly accessLog: AccessLog
   readonly ready: GateOptions['control']['ready']
 }
 
 function gateOptionsOf(config: Config, parts: GateParts): GateOptions {
-  const { api, cors, website, facts, users, metrics, log, ready } = parts
+  const { api, cors, website, facts, users, metrics, log, accessLog, ready } = parts
   return {
     api,
     cors,
@@ -219,7 +226,7 @@ function gateOptionsOf(config: Config, parts: GateParts): GateOptions {
     domains: config.domains,
     putBytesMax: config.limits.maxObjectSizeBytes,
     bodyTimeoutMs: config.limits.idleTimeoutMs,
-    onRequest: createRequestRecorder(log, metrics),
+    onRequest: recorderOf(createRequestRecorder(log, metrics), accessLog),
     ...(config.hasTracker && { tracker: new Tracker(SYSTEM_CLOCK, Math.random) }),
     controlOnMain: config.control === undefined,
     control: {
@@ -250,7 +257,7 @@ function s3OptionsOf({ region, limits, abandonedUploadsMs, etag, compat }: Confi
  */
 function encryptionKeysOf(config: Config, folder: DataFolder | undefined): EncryptionKeys {
   const { encryption, metadata, compat } = config
-  const isShared = metadata.engine === 'postgres' || metadata.engine === 'dynamodb'
+  const isShared = SHARED_METADATA.has(metadata.engine)
   const isWanted = encryption.s3.length === 0 && !isShared
   // Where keys are configured later, what the folder's has encrypted stays readable.
   const own = folder?.encryptionKey(isWanted)
@@ -261,6 +268,17 @@ function encryptionKeysOf(config: Config, folder: DataFolder | undefined): Encry
     )
   if (keys.length > 0 || isShared) return { ...encryption, s3: keys }
   return { ...encryption, s3: [{ id: 'process', key: createSecretKey(randomBytes(32)) }] }
+}
+
+/** Every request is told twice: to our own log, and to that of its bucket. */
+function recorderOf(
+  record: GateOptions['onRequest'],
+  accessLog: AccessLog,
+): GateOptions['onRequest'] {
+  return (entry) => {
+    record(entry)
+    accessLog.record(entry)
+  }
 }
 
 const BUCKET_LEASE_MS = 1000

@@ -380,11 +380,12 @@ export class Exchange implements Call, Asker, Access {
 
   #settle(status: number, bytesOut: number, isBroken: boolean): void {
     const { onRequest, elapsedMs } = this.#options
-    const { method, remoteAddress } = this.#arrival
+    const { method, url, remoteAddress } = this.#arrival
     const head = this.#head
     onRequest({
       requestId: this.requestId,
       method,
+      target: url,
       operation: this.#operation,
       bucket: head?.bucket,
       key: head?.key,
@@ -397,6 +398,7 @@ export class Exchange implements Call, Asker, Access {
       isBroken,
       remoteAddress,
       userAgent: head?.header('user-agent'),
+      headers: head,
       requester: this.requester?.id,
     })
   }

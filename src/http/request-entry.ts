@@ -2,6 +2,8 @@
 export interface RequestEntry {
   readonly requestId: string
   readonly method: string
+  /** The path and query as they came. */
+  readonly target: string
   /** The operation; undefined where the request is none. */
   readonly operation: string | undefined
   readonly bucket: string | undefined
@@ -22,6 +24,8 @@ export interface RequestEntry {
   readonly isBroken: boolean
   readonly remoteAddress: string
   readonly userAgent: string | undefined
+  /** The request's headers; undefined where it was none. */
+  readonly headers: { header(name: string): string | undefined } | undefined
   /** Canonical user id; undefined where anonymous or not known yet. */
   readonly requester: string | undefined
 }

@@ -62,9 +62,15 @@ export function bucketSettings(ctx: Context): S3Api {
 async function checkTarget(
   ctx: Context,
   input: Parameters<typeof openBucket>[1],
-  { TargetBucket: target, TargetPrefix: prefix }: LoggingEnabled,
+  logging: LoggingEnabled,
 ): Promise<void> {
+  const { TargetBucket: target, TargetPrefix: prefix } = logging
   if (target === undefined || prefix === undefined) throw new S3Error('MalformedXML')
+  if (logging.TargetGrants !== undefined) {
+    throw new S3Error('NotImplemented', {
+      message: 'Grants for logs are not implemented: give them by a policy of the target bucket.',
+    })
+  }
   const { owner } = await openBucket(ctx, input)
   const there = await openBucket(ctx, { Bucket: target }).catch((error: unknown) => {
     if (error instanceof S3Error && error.code === 'NoSuchBucket') return undefined

@@ -17,6 +17,7 @@ import { discardWritten } from './content.ts'
 import type { Context } from './context.ts'
 import { customerKey, type CustomerKeyInput } from './customer-key.ts'
 import { sealingOfParts, showEncryption } from './encryption.ts'
+import { expirationOf } from './expiration.ts'
 import { withLock } from './lock.ts'
 import { layOut, type Manifest } from './manifest.ts'
 import { type Address, objectAddress, refuseUnsupported } from './object-input.ts'
@@ -32,6 +33,7 @@ import {
   scanRows,
   type StoredLock,
   type Upload,
+  type VersionRow,
 } from './rows.ts'
 import { sealUpload, type SealedUpload, sealedTx } from './seal.ts'
 import { Contended, transact, type Tx } from './transact.ts'
@@ -59,20 +61,24 @@ export function completeMultipartUpload(ctx: Context): Handler<'CompleteMultipar
     const address = objectAddress(input)
     refuseUnsupported(input)
     const asked = askedParts(input.MultipartUpload?.Parts, ctx.options)
-    await openBucket(ctx, input)
+    const bucketRow = await openBucket(ctx, input)
     const uploadId = input.UploadId ?? ''
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
       const sealed = await sealUpload(ctx, address, uploadId)
       if ('done' in sealed) return answer(address, sealed.done)
       const { sse } = sealed.upload
       checkKey(ctx, sealed.upload, input)
-      const done = await complete(ctx, { ...sealed, input, asked, call })
-      if (done === undefined) {
+      const outcome = await complete(ctx, { ...sealed, input, asked, call })
+      if (outcome === undefined) {
         await sleep(Math.min(2 ** attempt, WAIT_MAX_MS))
         continue
       }
-      const output = answer(address, done)
+      const output = answer(address, outcome.done)
       showEncryption(output, sse, input.SSECustomerKeyMD5)
+      const { version } = outcome
+      const expiration =
+        version && expirationOf(ctx, bucketRow, address.bucket, address.key, version)
+      if (expiration !== undefined) output.Expiration = await expiration
       return output
     }
     throw new Contended('the parts of the upload changed all the time')
@@ -94,7 +100,7 @@ interface Attempt extends SealedUpload {
 }
 
 /** Undefined where the seal was broken: look again. */
-async function complete(ctx: Context, attempt: Attempt): Promise<DoneUpload | undefined> {
+async function complete(ctx: Context, attempt: Attempt): Promise<Outcome | undefined> {
   const { bucket, uploadId, upload, input, asked } = attempt
   const there = await readParts(ctx, bucket, uploadId)
   let object: ObjectOfParts
@@ -118,7 +124,7 @@ async function complete(ctx: Context, attempt: Attempt): Promise<DoneUpload | un
     throw error
   }
   if (outcome?.isOurs !== true) await discardWritten(ctx, packed.written, undefined)
-  return outcome?.done
+  return outcome
 }
 
 async function readParts(
@@ -140,6 +146,8 @@ interface Outcome {
   readonly done: DoneUpload
   /** False: another Complete was first. */
   readonly isOurs: boolean
+  /** Where it is ours. */
+  readonly version?: VersionRow
 }
 
 /** The commit that counts. Undefined where seal or drafts are no longer what they were. */
@@ -176,7 +184,7 @@ function commit(
     const done: DoneUpload = { t, e: object.etag, q: publicId(version), ...(k && { k }) }
     const rest = withUpload(row, uploadId, undefined)
     putUploads(ctx, tx, key, { ...rest, done: { ...rest.done, [uploadId]: done } })
-    return { done, isOurs: true }
+    return { done, isOurs: true, version }
   })
 }
 

@@ -31,6 +31,7 @@ import {
 } from './encryption.ts'
 import { wantedEncryption } from './encryption-request.ts'
 import { demand } from './demand.ts'
+import { expirationOf } from './expiration.ts'
 import { checkRedirect, storedHeaders, storedMetadata } from './headers.ts'
 import { askedLock, withLock } from './lock.ts'
 import {
@@ -257,7 +258,7 @@ async function replaceSelf(
     await announceCopy(ctx, tx, bucketRow, asked, made)
     return made
   })
-  return version === undefined ? undefined : answer(source, bucketRow, version)
+  return version === undefined ? undefined : answer(ctx, source, bucketRow, target, version)
 }
 
 async function announceCopy(
@@ -327,7 +328,7 @@ async function commitCopy(
       await announceCopy(ctx, tx, bucketRow, asked, made)
       return made
     })
-    return answer(source, bucketRow, version)
+    return await answer(ctx, source, bucketRow, target, version)
   } catch (error) {
     if (borrowed !== undefined) await giveBack(ctx, bucket, borrowed, error)
     throw error
@@ -356,7 +357,13 @@ async function dropPartChecksums(
   return content.p === undefined ? content : { ...content, p: withoutChecksums(content.p) }
 }
 
-function answer(source: FoundSource, bucket: BucketRow, version: VersionRow): Output<'CopyObject'> {
+async function answer(
+  ctx: Context,
+  source: FoundSource,
+  bucket: BucketRow,
+  target: Address,
+  version: VersionRow,
+): Promise<Output<'CopyObject'>> {
   const result: NonNullable<Output<'CopyObject'>['CopyObjectResult']> = {
     ETag: `"${version.e}"`,
     LastModified: new Date(version.t),
@@ -367,5 +374,7 @@ function answer(source: FoundSource, bucket: BucketRow, version: VersionRow): Ou
   const versionId = writtenId(bucket, version)
   if (sourceId !== undefined) output.CopySourceVersionId = sourceId
   if (versionId !== undefined) output.VersionId = versionId
+  const expiration = expirationOf(ctx, bucket, target.bucket, target.key, version)
+  if (expiration !== undefined) output.Expiration = await expiration
   return output
 }

@@ -83,9 +83,12 @@ test('answers tell when an object expires and by which rule, and when an upload 
   expect(await f.head('k')).toMatchObject({ Expiration: expiration })
   expect(await f.get('k')).toMatchObject({ Expiration: expiration })
   expect((await f.put('other', 'x')).Expiration).toContain('rule-id="late"')
+  expect((await f.copy('b/k', 'copy')).Expiration).toContain('rule-id="a%20b"')
   const id = await f.begin()
   const abort = { AbortDate: new Date('2026-01-04T00:00:00Z'), AbortRuleId: 'late' }
   expect(await f.listParts(id)).toMatchObject(abort)
+  const done = await f.complete(id, await f.parts(id, 'x'))
+  expect(done.Expiration).toContain('rule-id="late"')
 })
 
 test('filters by tags, sizes and And choose objects', async () => {

@@ -18,7 +18,7 @@ import type { Context } from './context.ts'
 import { pageMax, type Entry, type ListQuery } from './listing.ts'
 import { listNested, type Nest, type NestedListing } from './nested-listing.ts'
 import { checkStands, openBucket } from './open-bucket.ts'
-import { type BucketRow, scanRows, type VersionRow, versionSort } from './rows.ts'
+import { type BucketRow, scanRows, type VersionRow } from './rows.ts'
 import { encoderFor, type Encode } from './url-encoding.ts'
 import { chainRange, checkVersionId, publicId, shownOwner } from './version.ts'
 
@@ -138,10 +138,10 @@ async function versionsOf(
   const versions: Version[] = []
   if (head.q > afterQ) versions.push({ key, row: head, isLatest: true })
   if (head.older === undefined || versions.length === limit) return versions
-  const { to } = chainRange(key)
+  const { from, to } = chainRange(key)
   const rows = await scanRows(store, bucket, 'version', {
     // What a write has displaced since the head was read is the head that we have already.
-    from: `${versionSort(key, afterQ > head.q ? afterQ : head.q)}\0`,
+    from: `${from}${afterQ > head.q ? afterQ : head.q}\0`,
     to,
     limit: limit - versions.length,
   })

@@ -260,3 +260,32 @@ test('a configuration comes back as it was put, with ids; what cannot be told is
   }
   expect(await get(of, CALL)).toEqual({ TopicConfigurations: [topic] })
 })
+
+test('listeners that are away do not hold up those of other buckets', async () => {
+  await f.bucket('other')
+  await tell(['s3:ObjectCreated:*'])
+  await configure(
+    {
+      QueueConfigurations: [{ QueueArn: 'https://other.example/', Events: ['s3:ObjectCreated:*'] }],
+    },
+    'other',
+  )
+  for (let n = 0; n < 200; n++) await f.put(`k${n}`, 'x')
+  await f.put('k', 'x', {}, 'other')
+  const post = listener.post.bind(listener)
+  let hanging = 0
+  listener.post = async (url, body) => {
+    if (url !== URL) return post(url, body)
+    hanging++
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    throw new Error('away')
+  }
+  const box = outbox({ pollMs: 60_000, retryMs: 20 })
+  box.start()
+  for (let n = 0; n < 100 && listener.told.length === 0; n++) {
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+  expect(hanging).toBeLessThanOrEqual(40)
+  await box.stop()
+  expect(listener.events).toEqual(['ObjectCreated:Put k'])
+})

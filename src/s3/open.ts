@@ -8,6 +8,7 @@ import type { People } from '../api/people.ts'
 import type { WebsiteLookup } from '../api/website.ts'
 import type { Clock, Ids } from '../lib/ids.ts'
 import type { Meter } from '../lib/meter.ts'
+import { AccessLog } from './access-log.ts'
 import { Buckets } from './bucket.ts'
 import { Configs } from './bucket-config.ts'
 import { corsRules } from './bucket-cors.ts'
@@ -50,6 +51,8 @@ export interface S3Parts {
   readonly webhooks?: Webhooks
   /** What differs from `OUTBOX_DEFAULTS`. */
   readonly outbox?: Partial<OutboxOptions>
+  /** From one delivery of access logs to the next, in milliseconds. */
+  readonly accessLogMs?: number
 }
 
 export interface S3 {
@@ -65,7 +68,12 @@ export interface S3 {
   readonly lifecycle: Lifecycle
   /** Not started yet. */
   readonly outbox: Outbox
+  /** Not started yet. */
+  readonly accessLog: AccessLog
 }
+
+/** S3 delivers within hours; we within minutes. */
+const ACCESS_LOG_MS = 5 * 60_000
 
 /** Joins them; nothing is read or written until the first request. The stores stay the caller's to close. */
 export function openS3(parts: S3Parts): S3 {
@@ -99,6 +107,11 @@ export function openS3(parts: S3Parts): S3 {
     lifecycle: new Lifecycle(
       ctx,
       { ...LIFECYCLE_DEFAULTS, onError: sweep.onError, ...parts.lifecycle },
+      meter,
+    ),
+    accessLog: new AccessLog(
+      ctx,
+      { intervalMs: parts.accessLogMs ?? ACCESS_LOG_MS, onError: sweep.onError },
       meter,
     ),
     outbox: new Outbox(ctx, { ...OUTBOX_DEFAULTS, onError: sweep.onError, ...parts.outbox }, meter),

@@ -28,7 +28,7 @@ export const NO_WEBHOOKS: Webhooks = {
 }
 
 export interface OutboxOptions {
-  /** Buckets that nobody has nudged are looked at so often, in milliseconds. */
+  /** All buckets are looked at so often, in milliseconds: another gateway may have died over its messages. */
   readonly pollMs: number
   /** A delivery under way is another's to repeat after this. */
   readonly claimMs: number
@@ -41,7 +41,7 @@ export interface OutboxOptions {
 }
 
 export const OUTBOX_DEFAULTS: Omit<OutboxOptions, 'onError'> = {
-  pollMs: 10_000,
+  pollMs: 5 * 60_000,
   claimMs: 60_000,
   retryMs: 1000,
   giveUpMs: 24 * 3_600_000,
@@ -51,6 +51,9 @@ export const OUTBOX_DEFAULTS: Omit<OutboxOptions, 'onError'> = {
 const BATCH = 40
 /** Batches of one pass: a listener that is away must not keep us at its messages. */
 const BATCHES_MAX = 50
+const BUCKETS_AT_ONCE = 8
+/** Passes that find nothing before a bucket is left to polling. */
+const QUIET_PASSES = 3
 const RETRY_MAX_MS = 3_600_000
 /** Buckets that may wait to be looked at; more are found by polling. */
 const NUDGED_MAX = 1000
@@ -73,6 +76,8 @@ export class Outbox {
   readonly #sent: Counter
   readonly #failed: Counter
   readonly #dropped: Counter
+  /** Buckets in which there were messages lately, and how many passes have found none since. */
+  readonly #quiet = new Map<string, number>()
   /** Where the last pass through many messages ended, by bucket. */
   readonly #resumed = new Map<string, string>()
   #stop = new AbortController()
@@ -107,54 +112,77 @@ export class Outbox {
     this.#running = undefined
   }
 
-  /** Delivers what is due in one bucket; gives the number of messages taken by their listeners. */
+  /**
+   * Delivers what is due in one bucket; gives the number of messages taken by their listeners. A batch of
+   * which nobody takes any ends the pass: who waits for listeners that are away keeps others waiting.
+   */
   async deliver(bucket: string): Promise<number> {
     const { signal } = this.#stop
     let taken = 0
     let from = this.#resumed.get(bucket) ?? ''
-    for (let batches = 0; !signal.aborted; batches++) {
-      if (batches === BATCHES_MAX) {
-        this.#resumed.set(bucket, from)
-        break
-      }
+    let isMoving = true
+    for (let batches = 0; isMoving && batches < BATCHES_MAX && !signal.aborted; batches++) {
       const range = { from, limit: BATCH }
       const rows = await scanRows(this.#ctx.metadata, bucket, 'event', range)
+      if (rows.length > 0) this.#quiet.set(bucket, 0)
       const claimed = await this.#claim(bucket, rows)
       const outcomes = await Promise.all(claimed.map((row) => this.#send(row.value, signal)))
-      taken += outcomes.filter((outcome) => outcome).length
+      const took = outcomes.filter((outcome) => outcome).length
+      taken += took
       await this.#settle(bucket, claimed, outcomes)
       if (rows.length < BATCH) {
         this.#resumed.delete(bucket)
-        break
+        return taken
       }
+      isMoving = claimed.length === 0 || took > 0
       from = `${rows.at(-1)!.sort}\0`
     }
+    this.#resumed.set(bucket, from)
     return taken
   }
 
   async #loop(signal: AbortSignal): Promise<void> {
     const { waiting } = this.#ctx.outbox
-    let polled = 0
+    let polled = -Infinity
     while (!signal.aborted) {
       try {
         const now = this.#ctx.clock.now()
         if (now - polled >= this.#options.pollMs) {
           polled = now
-          for await (const bucket of eachBucketPartition(this.#ctx.metadata)) {
-            if (signal.aborted) return
-            await this.deliver(bucket)
-          }
+          await this.#deliverAll(eachBucketPartition(this.#ctx.metadata), signal)
         }
-        for (const bucket of waiting) {
-          if (signal.aborted) return
-          waiting.delete(bucket)
-          await this.deliver(bucket)
+        for (const bucket of waiting) this.#quiet.set(bucket, 0)
+        waiting.clear()
+        // A nudge may have come before its commit, so a bucket is looked at some times more.
+        for (const [bucket, passes] of this.#quiet) {
+          if (passes >= QUIET_PASSES) this.#quiet.delete(bucket)
+          else this.#quiet.set(bucket, passes + 1)
         }
+        await this.#deliverAll([...this.#quiet.keys()], signal)
       } catch (error) {
         if (!signal.aborted) this.#options.onError(error)
       }
       if (waiting.size === 0) await this.#rest(signal)
     }
+  }
+
+  /** Some buckets at a time, so that one whose listeners are slow does not hold up the others. */
+  async #deliverAll(
+    buckets: Iterable<string> | AsyncIterable<string>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const underWay = new Set<Promise<unknown>>()
+    for await (const bucket of buckets) {
+      if (signal.aborted) break
+      const one: Promise<unknown> = this.deliver(bucket)
+        .catch((error: unknown) => {
+          if (!signal.aborted) this.#options.onError(error)
+        })
+        .finally(() => underWay.delete(one))
+      underWay.add(one)
+      if (underWay.size >= BUCKETS_AT_ONCE) await Promise.race(underWay)
+    }
+    await Promise.all(underWay)
   }
 
   /** Until somebody nudges, the next poll or repetition is due, or we are to stop. */

@@ -42,6 +42,7 @@ import {
   inventoryConfigs,
   metricsConfigs,
 } from './named-configs.ts'
+import { metadataConfig } from './metadata-config.ts'
 import { notificationConfig } from './notification-config.ts'
 import { getObjectAcl, putObjectAcl } from './object-acl.ts'
 import { getObjectAttributes } from './object-attributes.ts'
@@ -78,6 +79,7 @@ export function createS3(ctx: Context): S3Api {
     ...bucketSettings(ctx),
     ...directoryBuckets(ctx),
     ...lifecycleConfig(ctx),
+    ...metadataConfig(ctx),
     ...notificationConfig(ctx),
     AbortMultipartUpload: abortMultipartUpload(ctx),
     CompleteMultipartUpload: completeMultipartUpload(ctx),

@@ -5,6 +5,7 @@ import { listConfigs } from './bucket-config.ts'
 import { bucketSettings } from './bucket-settings.ts'
 import { createBucket } from './create-bucket.ts'
 import { deleteBucket } from './delete-bucket.ts'
+import { metadataConfig } from './metadata-config.ts'
 import { intelligentTieringConfigs, inventoryConfigs, metricsConfigs } from './named-configs.ts'
 import { CALL, Fixture } from './s3.fixture.ts'
 
@@ -123,4 +124,49 @@ test('a bucket that is made again knows nothing of the configuration of the one 
   expect(await f.ctx.metadata.scan('again', 'config', { from: '', limit: 9 })).toEqual([])
   await createBucket(f.ctx)(of, CALL)
   expect(await listConfigs(f.ctx, 'again', 'metrics')).toEqual([])
+})
+
+test('metadata tables are configured once, changed, and say that they are not filled', async () => {
+  const of = { Bucket }
+  const s3 = metadataConfig(f.ctx)
+  const missing = { code: 'MetadataConfigurationNotFound', status: 404 }
+  await expect(s3.GetBucketMetadataConfiguration!(of, CALL)).rejects.toMatchObject(missing)
+  const journal = (Days: number): object => ({
+    JournalTableConfiguration: { RecordExpiration: { Expiration: 'ENABLED', Days } },
+  })
+  const create = (MetadataConfiguration: object): Promise<unknown> =>
+    s3.CreateBucketMetadataConfiguration!({ ...of, MetadataConfiguration } as never, CALL)
+  await expect(create({})).rejects.toMatchObject({ code: 'MalformedXML' })
+  await expect(create(journal(6))).rejects.toMatchObject({ code: 'InvalidRequest' })
+  await create(journal(7))
+  await expect(create(journal(7))).rejects.toMatchObject({ code: 'InvalidRequest' })
+  await s3.UpdateBucketMetadataInventoryTableConfiguration!(
+    { ...of, InventoryTableConfiguration: { ConfigurationState: 'ENABLED' } },
+    CALL,
+  )
+  const got = await s3.GetBucketMetadataConfiguration!(of, CALL)
+  expect(got.GetBucketMetadataConfigurationResult?.MetadataConfigurationResult).toMatchObject({
+    JournalTableConfigurationResult: {
+      TableStatus: 'FAILED',
+      RecordExpiration: { Expiration: 'ENABLED', Days: 7 },
+    },
+    InventoryTableConfigurationResult: {
+      ConfigurationState: 'ENABLED',
+      Error: { ErrorCode: 'NotImplemented' },
+    },
+  })
+  await expect(s3.GetBucketMetadataTableConfiguration!(of, CALL)).rejects.toMatchObject(missing)
+  await s3.DeleteBucketMetadataConfiguration!(of, CALL)
+  await expect(s3.GetBucketMetadataConfiguration!(of, CALL)).rejects.toMatchObject(missing)
+  const S3TablesDestination = {
+    TableBucketArn: 'arn:aws:s3tables:us-east-1:111122223333:bucket/tables',
+    TableName: 'meta',
+  }
+  const MetadataTableConfiguration = { S3TablesDestination }
+  await s3.CreateBucketMetadataTableConfiguration!({ ...of, MetadataTableConfiguration }, CALL)
+  const table = await s3.GetBucketMetadataTableConfiguration!(of, CALL)
+  expect(table.GetBucketMetadataTableConfigurationResult).toMatchObject({
+    Status: 'FAILED',
+    MetadataTableConfigurationResult: { S3TablesDestinationResult: S3TablesDestination },
+  })
 })
