@@ -75,6 +75,21 @@ export const OPTIONS: readonly Option[] = [
     help: 'how clients reach it, where a proxy stands before it',
   },
   {
+    key: 'trustedProxies',
+    env: 'SLUICE_TRUSTED_PROXIES',
+    kind: 'list',
+    hint: 'NETWORK,...',
+    help: 'proxies whose X-Forwarded-For, -Proto and -Host are believed',
+  },
+  {
+    key: 'auth.sigv2',
+    env: 'SLUICE_AUTH_SIGV2',
+    kind: 'text',
+    preset: 'false',
+    hint: 'true|false',
+    help: 'take Signature Version 2 too, for old clients',
+  },
+  {
     key: 'compat',
     env: 'SLUICE_COMPAT',
     kind: 'text',

@@ -17,7 +17,8 @@ import type { Requester, S3Api } from './api/operations.ts'
 import { Authorizer } from './auth/authorize.ts'
 import { createAuthenticator } from './auth/open.ts'
 import { createPolicyRules } from './auth/policy-rules.ts'
-import { Users } from './auth/users.ts'
+import { parsePolicy } from './auth/policy-parse.ts'
+import { type Credential as UserCredential, Users } from './auth/users.ts'
 import { CountedMetadata } from './census.ts'
 import { type Config, type Credential, userIdOf } from './config.ts'
 import { type DataFolder, openDataFolder } from './data-folder.ts'
@@ -81,7 +82,7 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
   if (half !== undefined) throw new StartError(half)
   const storage = await openStorage(config.storage, metrics)
   closers.add(() => storage[Symbol.asyncDispose]())
-  const users = new Users(credentials)
+  const users = new Users(credentials.map(compiled))
   const {
     api: s3,
     cors,
@@ -197,6 +198,7 @@ function gateOptionsOf(config: Config, parts: GateParts): GateOptions {
       region: config.signingRegion,
       clock: SYSTEM_CLOCK,
       skewMaxMs: CLOCK_SKEW_MAX_MS,
+      allowsVersion2: config.allowsVersion2,
     }),
     authorize: new Authorizer({
       facts,
@@ -266,6 +268,17 @@ function isHalfKept({ metadata, storage }: Config): boolean {
   return (metadata.engine === 'memory') !== (storage.engine === 'memory')
 }
 
+/** With its policies as they are judged; a policy that is none ends the start. */
+function compiled(credential: Credential): UserCredential {
+  const { policies, ...rest } = credential
+  try {
+    return { ...rest, policies: policies?.map((text) => parsePolicy(text, { bucket: undefined })) }
+  } catch (error) {
+    if (!(error instanceof S3Error)) throw error
+    throw new StartError(`a policy of the access key ${rest.accessKeyId}: ${error.message}`)
+  }
+}
+
 function credentialsOf(
   { credentials }: Config,
   folder: DataFolder | undefined,
@@ -276,7 +289,15 @@ function credentialsOf(
   const userId = userIdOf(displayName)
   return {
     credentials: [
-      { accessKeyId, secretAccessKey, displayName, userId, email: undefined, isAdmin: true },
+      {
+        accessKeyId,
+        secretAccessKey,
+        displayName,
+        userId,
+        email: undefined,
+        isAdmin: true,
+        policies: undefined,
+      },
     ],
     file,
   }

@@ -10,6 +10,8 @@ export interface SignedRequest {
   readonly query: string
   /** Names as sent, values as latin1 text, [name, value, name, value, ...], duplicates kept: Node's rawHeaders. */
   readonly rawHeaders: readonly string[]
+  /** The bucket, where the host names it and the path does not. */
+  readonly hostedBucket?: string | undefined
   /** The first value of a header; names in lower case. */
   header(name: string): string | undefined
 }

@@ -5,6 +5,7 @@ import { Keyring } from './credentials.ts'
 import { authenticateForm } from './form.ts'
 import { authenticateByQuery, queryScheme, refuseVersion2 } from './presigned.ts'
 import { authorizationInvalid } from './refusal.ts'
+import { authenticateByHeader2, authenticateByQuery2 } from './sigv2.ts'
 import { authenticateByHeader } from './sigv4.ts'
 import { Trust } from './trust.ts'
 import type { Users } from './users.ts'
@@ -30,10 +31,16 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
       const scheme = request.query === '' ? undefined : queryScheme(request.query)
       if (scheme !== undefined) {
         if (authorization) throw onlyOneMechanism(authorization)
-        if (scheme === 2) throw refuseVersion2(request.query)
+        if (scheme === 2) {
+          if (options.allowsVersion2 === true) return authenticateByQuery2(request, trust)
+          throw refuseVersion2(request.query)
+        }
         return authenticateByQuery(request, trust)
       }
-      return authorization ? authenticateByHeader(request, authorization, trust) : undefined
+      if (!authorization) return undefined
+      return options.allowsVersion2 === true && authorization.startsWith('AWS ')
+        ? authenticateByHeader2(request, authorization, trust)
+        : authenticateByHeader(request, authorization, trust)
     },
     authenticateForm: (form) => authenticateForm(form, trust, options.allowsVersion2 === true),
   }
