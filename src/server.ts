@@ -199,6 +199,7 @@ function gateOptionsOf(config: Config, parts: GateParts): GateOptions {
       clock: SYSTEM_CLOCK,
       skewMaxMs: CLOCK_SKEW_MAX_MS,
       allowsVersion2: config.allowsVersion2,
+      publicUrl: config.publicUrl,
     }),
     authorize: new Authorizer({
       facts,
@@ -209,6 +210,7 @@ function gateOptionsOf(config: Config, parts: GateParts): GateOptions {
     region: config.region,
     behindTls: config.publicUrl?.startsWith('https:') === true,
     domains: config.domains,
+    trustedProxies: config.trustedProxies,
     putBytesMax: config.limits.maxObjectSizeBytes,
     bodyTimeoutMs: config.limits.idleTimeoutMs,
     onRequest: createRequestRecorder(log, metrics),

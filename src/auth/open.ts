@@ -17,13 +17,15 @@ export interface AuthenticatorOptions {
   readonly clock: Clock
   /** How far a client's clock may be off, in milliseconds (S3: CLOCK_SKEW_MAX_MS). */
   readonly skewMaxMs: number
+  /** How clients reach us through a proxy; requests signed for it are good, whatever host and path arrive. */
+  readonly publicUrl?: string | undefined
   /** Signature Version 2 is taken too, for old clients. */
   readonly allowsVersion2?: boolean
 }
 
 export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
   const keyring = new Keyring(options.users, options.region)
-  const trust = new Trust(keyring, options.clock, options.skewMaxMs)
+  const trust = new Trust(keyring, options.clock, options.skewMaxMs, options.publicUrl)
   return {
     authenticate(request) {
       // An empty Authorization header says nothing, and is taken for none.

@@ -69,17 +69,20 @@ export function authenticateByQuery(request: SignedRequest, trust: Trust): Ident
   const framing =
     signedHash === UNSIGNED_PAYLOAD ? request.header('x-amz-content-sha256') : undefined
   const body = bodyScheme(framing ?? signedHash, { scope, stamp, signature })
-  verify({
-    method: request.method,
-    path: request.path,
-    query: canonicalQuery(request.query, 'X-Amz-Signature'),
-    headers,
-    values,
-    payloadHash: signedHash,
-    stamp,
-    scope,
-    signature,
-  })
+  verify(
+    {
+      method: request.method,
+      path: request.path,
+      query: canonicalQuery(request.query, 'X-Amz-Signature'),
+      headers,
+      values,
+      payloadHash: signedHash,
+      stamp,
+      scope,
+      signature,
+    },
+    trust.around(request),
+  )
   return trust.identity(scope, headers, body, 'REST-QUERY-STRING', parseStamp(stamp))
 }
 

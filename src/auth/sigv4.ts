@@ -43,17 +43,20 @@ export function authenticateByHeader(
   if (!time.stamp.startsWith(scope.date)) throw HEADER_WORDING.date(scope.date, time.stamp)
 
   const body = bodyScheme(payloadHash, { scope, stamp: time.stamp, signature })
-  verify({
-    method: request.method,
-    path: request.path,
-    query: canonicalQuery(request.query),
-    headers,
-    values,
-    payloadHash,
-    stamp: time.stamp,
-    scope,
-    signature,
-  })
+  verify(
+    {
+      method: request.method,
+      path: request.path,
+      query: canonicalQuery(request.query),
+      headers,
+      values,
+      payloadHash,
+      stamp: time.stamp,
+      scope,
+      signature,
+    },
+    trust.around(request),
+  )
   return trust.identity(scope, headers, body, 'REST-HEADER', time.ms)
 }
 

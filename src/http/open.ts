@@ -8,6 +8,7 @@ import { PUT_BYTES_MAX } from '../api/limits.ts'
 import type { S3Api } from '../api/operations.ts'
 import type { Authenticator } from '../auth/authenticator.ts'
 import { createControl, type Control, type ControlOptions } from './app.ts'
+import { trustedProxies } from './forwarded.ts'
 import { Intake } from './intake.ts'
 import { createListener } from './listener.ts'
 import { createPipeline, signedOnly, type Authorize } from './pipeline.ts'
@@ -37,6 +38,8 @@ export interface GateOptions {
   readonly tracker?: TrackerDesk
   /** What stands before us speaks TLS with the clients. */
   readonly behindTls?: boolean
+  /** Addresses and networks of proxies whose X-Forwarded headers are believed. */
+  readonly trustedProxies?: readonly string[]
   /** One PUT or part, in bytes. */
   readonly putBytesMax?: number
   /** Milliseconds without progress after which a body is given up. */
@@ -82,6 +85,7 @@ export function openGate(options: GateOptions): Gate {
   })
   const listener = createListener({
     pipeline,
+    isTrusted: trustedProxies(options.trustedProxies ?? []),
     bodyTimeoutMs: options.bodyTimeoutMs ?? BODY_TIMEOUT_MS,
     hostId,
     nextRequestId,
