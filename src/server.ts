@@ -18,6 +18,7 @@ import { Authorizer } from './auth/authorize.ts'
 import { createAuthenticator } from './auth/open.ts'
 import { createPolicyRules } from './auth/policy-rules.ts'
 import { parsePolicy } from './auth/policy-parse.ts'
+import { Registry } from './auth/registry.ts'
 import { type Credential as UserCredential, Users } from './auth/users.ts'
 import { CountedMetadata } from './census.ts'
 import { type Config, type Credential, userIdOf } from './config.ts'
@@ -40,6 +41,7 @@ import { createRequestRecorder } from './requests.ts'
 import { leaseOf } from './s3/bucket-lease.ts'
 import type { S3Options } from './s3/context.ts'
 import { openS3 } from './s3/open.ts'
+import { userRows } from './s3/user-rows.ts'
 import { HttpWebhooks } from './webhooks.ts'
 import { createTorrentS3 } from './torrent/service.ts'
 import { Tracker } from './torrent/tracker.ts'
@@ -82,7 +84,18 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
   if (half !== undefined) throw new StartError(half)
   const storage = await openStorage(config.storage, metrics)
   closers.add(() => storage[Symbol.asyncDispose]())
-  const users = new Users(credentials.map(compiled))
+  const known = credentials.map(compiled)
+  const users = new Users(known)
+  const registry = new Registry({
+    users,
+    store: userRows(metadata, SYSTEM_CLOCK),
+    credentials: known,
+    policies: config.policies,
+    groups: config.groups,
+    idOf: userIdOf,
+  })
+  await registry.reload()
+  closers.add(keepReloading(registry, log))
   const {
     api: s3,
     cors,
@@ -134,7 +147,9 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
   let isClosing = false
   const ready = async (): Promise<Readonly<Record<string, string>>> =>
     isClosing ? { server: 'closing' } : readiness(metadata, storage)
-  const gate = openGate(gateOptionsOf(config, { api, cors, facts, users, metrics, log, ready }))
+  const gate = openGate(
+    gateOptionsOf(config, { api, cors, facts, users, registry, metrics, log, ready }),
+  )
   closers.add(() => gate[Symbol.dispose]())
 
   const ports = new Ports(config, closers)
@@ -183,13 +198,14 @@ interface GateParts {
   readonly cors: CorsLookup
   readonly facts: Facts
   readonly users: Users
+  readonly registry: Registry
   readonly metrics: Metrics
   readonly log: Log
   readonly ready: GateOptions['control']['ready']
 }
 
 function gateOptionsOf(config: Config, parts: GateParts): GateOptions {
-  const { api, cors, facts, users, metrics, log, ready } = parts
+  const { api, cors, facts, users, registry, metrics, log, ready } = parts
   return {
     api,
     cors,
@@ -207,6 +223,7 @@ function gateOptionsOf(config: Config, parts: GateParts): GateOptions {
       region: config.region,
       compat: config.compat,
     }),
+    administration: registry,
     region: config.region,
     behindTls: config.publicUrl?.startsWith('https:') === true,
     domains: config.domains,
@@ -268,6 +285,17 @@ function isElsewhere({ engine }: { readonly engine: string }): boolean {
 /** One engine forgets with the process and the other does not: what the other kept is then nobody's. */
 function isHalfKept({ metadata, storage }: Config): boolean {
   return (metadata.engine === 'memory') !== (storage.engine === 'memory')
+}
+
+/** Other gateways on the same metadata may change users: they are looked at again so often. */
+const USERS_RELOAD_MS = 10_000
+
+function keepReloading(registry: Registry, log: Log): () => void {
+  const timer = setInterval(() => {
+    registry.reload().catch((error: unknown) => log.warn('the users could not be read', { error }))
+  }, USERS_RELOAD_MS)
+  timer.unref()
+  return () => clearInterval(timer)
 }
 
 /** With its policies as they are judged; a policy that is none ends the start. */

@@ -1,4 +1,5 @@
 import type { Requester } from '../api/operations.ts'
+import type { StsAnswer } from './sts.ts'
 import type { User } from './user.ts'
 
 /** The request as it was signed: nothing decoded, nothing reordered. */
@@ -80,4 +81,6 @@ export interface Authenticator {
    * undefined where it bears neither policy nor signature.
    */
   authenticateForm(form: SignedForm): FormGrant | undefined
+  /** A call of STS with its whole body: temporary credentials for who signed it. */
+  answerSts(request: SignedRequest, body: Uint8Array): StsAnswer
 }

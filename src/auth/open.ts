@@ -7,6 +7,7 @@ import { authenticateByQuery, queryScheme, refuseVersion2 } from './presigned.ts
 import { authorizationInvalid } from './refusal.ts'
 import { authenticateByHeader2, authenticateByQuery2 } from './sigv2.ts'
 import { authenticateByHeader } from './sigv4.ts'
+import { answerSts } from './sts.ts'
 import { Trust } from './trust.ts'
 import type { Users } from './users.ts'
 
@@ -44,6 +45,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
         ? authenticateByHeader2(request, authorization, trust)
         : authenticateByHeader(request, authorization, trust)
     },
+    answerSts: (request, body) => answerSts(request, body, trust),
     authenticateForm: (form) => authenticateForm(form, trust, options.allowsVersion2 === true),
   }
 }

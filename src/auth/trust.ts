@@ -1,9 +1,11 @@
 /** What the schemes share while they authenticate: keys, time, and what they have verified before. */
+import { S3Error } from '../api/error.ts'
 import type { Clock } from '../lib/ids.ts'
 import type { AuthType, BodyScheme, Identity, SignedRequest } from './authenticator.ts'
 import { BoundedMap } from '../lib/bounded-map.ts'
-import type { Keyring, Scope } from './credentials.ts'
+import type { Keyring, Scope, Service } from './credentials.ts'
 import type { Surroundings } from './explain.ts'
+import type { Wording } from './refusal.ts'
 import { parseRequestTime, type RequestTime } from './request-time.ts'
 import { parseHeaderList, type HeaderList } from './signed-headers.ts'
 
@@ -52,6 +54,18 @@ export class Trust {
       this.#lastTimeText = text
     }
     return this.#lastTime
+  }
+
+  /** The scope of a credential, with the session token that came beside it. Throws in the scheme's words, InvalidToken, ExpiredToken. */
+  resolve(
+    credential: string,
+    wording: Wording,
+    token: string | undefined,
+    service: Service = 's3',
+  ): Scope {
+    const scope = this.keyring.resolve(credential, wording, token, service)
+    if (scope.expiresMs <= this.clock.now()) throw new S3Error('ExpiredToken')
+    return scope
   }
 
   /** Undefined where the text is no list of headers. */

@@ -7,6 +7,7 @@ import type { CorsLookup } from '../api/cors.ts'
 import { PUT_BYTES_MAX } from '../api/limits.ts'
 import type { S3Api } from '../api/operations.ts'
 import type { Authenticator } from '../auth/authenticator.ts'
+import type { Administration } from './admin.ts'
 import { createControl, type Control, type ControlOptions } from './app.ts'
 import { trustedProxies } from './forwarded.ts'
 import { Intake } from './intake.ts'
@@ -38,6 +39,7 @@ export interface GateOptions {
   readonly tracker?: TrackerDesk
   /** What stands before us speaks TLS with the clients. */
   readonly behindTls?: boolean
+  readonly administration?: Administration
   /** Addresses and networks of proxies whose X-Forwarded headers are believed. */
   readonly trustedProxies?: readonly string[]
   /** One PUT or part, in bytes. */
@@ -72,6 +74,7 @@ export function openGate(options: GateOptions): Gate {
     api: options.api,
     authenticator: options.authenticator,
     authorize: options.authorize ?? signedOnly,
+    administration: options.administration,
     cors: options.cors ?? (async () => undefined),
     domains: options.domains ?? [],
     region: options.region,
