@@ -10,6 +10,7 @@ const KEY = {
   displayName: 'root',
   email: undefined,
   isAdmin: true,
+  policies: undefined,
 }
 const SERVER: Server = {
   url: 'http://127.0.0.1:9000',

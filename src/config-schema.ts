@@ -2,6 +2,7 @@
  * The rules of the configuration file as a zod schema: which keys there are, what their values may be.
  * `config.ts` makes the gateway's `Config` of what passes; the JSON Schema comes from here too.
  */
+import { isIP } from 'node:net'
 import * as z from 'zod'
 import { preset } from './config-options.ts'
 import {
@@ -24,8 +25,13 @@ interface Shape<Measure> {
   domains: string[]
   websiteDomains: string[]
   publicUrl?: string | undefined
+  trustedProxies: string[]
+  /** Documents of IAM's language, by their names. */
+  policies: Record<string, Record<string, unknown>>
+  groups: Record<string, { policies: string[] }>
   credentials: CredentialSettings[]
   compat: Compat
+  auth: { sigv2: boolean }
   buckets: string[]
   metadata: {
     engine: MetadataEngine
@@ -77,6 +83,8 @@ export interface CredentialSettings {
   userId?: string | undefined
   email?: string | undefined
   admin: boolean
+  policies: string[]
+  groups: string[]
 }
 
 type Loose<T> = T extends readonly (infer Item)[]
@@ -116,6 +124,8 @@ const choice = <const T extends readonly [string, ...string[]]>(key: string, wor
   z.enum(words).prefault(preset(key) as T[number])
 
 const TEXT = z.string().min(1)
+/** As a file or a variable writes it. */
+const FLAG = z.union([z.boolean(), z.enum(['true', 'false']).transform((word) => word === 'true')])
 const PORT = z.int().min(0).max(65_535)
 const FOLDER = TEXT.optional()
 
@@ -138,6 +148,17 @@ const PLACE = z
     /^([a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?|[0-9.]+\/([0-9]|[12][0-9]|3[0-2])|[0-9a-f:.]*:[0-9a-f:.]*(\/([0-9]{1,2}|1[01][0-9]|12[0-8]))?)$/i,
     'a name, an address or a network (10.0.0.0/8) is expected',
   )
+const POLICY_NAME = z
+  .string()
+  .regex(/^[A-Za-z0-9_.-]{1,64}$/, 'a name has 1 to 64 letters, digits, "_", "." and "-"')
+
+function isNetwork(text: string): boolean {
+  const [address = '', bits, ...rest] = text.split('/')
+  const version = isIP(address)
+  const isPrefix =
+    bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128))
+  return version !== 0 && isPrefix && rest.length === 0
+}
 
 const CREDENTIAL = z
   .strictObject({
@@ -163,6 +184,9 @@ const CREDENTIAL = z
     email: z.email('an e-mail address is expected').max(254).optional(),
     /** May act for the owner of any bucket, and administer the users. */
     admin: z.boolean().default(false),
+    /** What of its user's rights the key has: names of policies, and of groups that have some. None: all of them. */
+    policies: z.array(POLICY_NAME).default([]),
+    groups: z.array(POLICY_NAME).default([]),
   })
   .refine(
     (key) => (key.secretAccessKey === undefined) !== (key.secretAccessKeyFile === undefined),
@@ -187,8 +211,19 @@ function build() {
     publicUrl: z
       .url({ protocol: /^https?$/, error: 'an http:// or https:// URL is expected' })
       .optional(),
+    trustedProxies: z
+      .array(z.string().refine(isNetwork, 'an address or a network (10.0.0.0/8) is expected'))
+      .prefault([]),
+    policies: z.record(POLICY_NAME, z.record(z.string(), z.unknown())).prefault({}),
+    groups: z.record(POLICY_NAME, z.strictObject({ policies: z.array(POLICY_NAME) })).prefault({}),
     credentials: z.array(CREDENTIAL).prefault([]),
     compat: choice('compat', ['legacy', 'aws-2026']),
+    auth: z
+      .strictObject({
+        /** Signature Version 2 is taken too. */
+        sigv2: FLAG.prefault(preset('auth.sigv2') as 'false'),
+      })
+      .prefault({}),
     buckets: z.array(BUCKET).prefault([]),
     metadata: z
       .strictObject({

@@ -199,6 +199,7 @@ describe('credentials', () => {
         displayName: 'root',
         userId: userIdOf('root'),
         isAdmin: true,
+        policies: undefined,
       },
       {
         accessKeyId: 'other',
@@ -206,6 +207,7 @@ describe('credentials', () => {
         displayName: 'o',
         userId: userIdOf('o'),
         isAdmin: false,
+        policies: undefined,
       },
     ])
   })

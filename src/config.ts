@@ -37,6 +37,8 @@ export interface Credential {
   readonly email: string | undefined
   /** May act for the owner of any bucket, and administer the users. */
   readonly isAdmin: boolean
+  /** Policies (JSON) that limit the key to a part of its user's rights; undefined: no limits. */
+  readonly policies: readonly string[] | undefined
 }
 
 export interface Limits {
@@ -64,6 +66,14 @@ export interface Config {
   /** Names under which buckets are websites, in lower case. */
   readonly websiteDomains: readonly string[]
   readonly publicUrl: string | undefined
+  /** Addresses and networks whose X-Forwarded headers are believed. */
+  readonly trustedProxies: readonly string[]
+  /** Signature Version 2 is taken too. */
+  readonly allowsVersion2: boolean
+  /** Documents by the names that keys use. */
+  readonly policies: ReadonlyMap<string, string>
+  /** Names of policies by the names of groups. */
+  readonly groups: ReadonlyMap<string, readonly string[]>
   /** Empty: the data folder's own credentials are used, and made at the first start. */
   readonly credentials: readonly Credential[]
   /** Which expectations win where AWS of today differs from what suites and old clients know. */
@@ -159,7 +169,7 @@ function resolveConfig(settings: Settings, raw: Raw): Config {
   const data = resolve(raw.cwd, settings.data)
   const root = rootFromEnvironment(raw)
   const listed = settings.credentials.map((credential, index) =>
-    resolveCredential(credential, `${blame(raw, ['credentials', index])}: `),
+    resolveCredential(credential, `${blame(raw, ['credentials', index])}: `, settings),
   )
   const credentials = root
     ? [root, ...listed.filter(({ accessKeyId }) => accessKeyId !== root.accessKeyId)]
@@ -175,6 +185,14 @@ function resolveConfig(settings: Settings, raw: Raw): Config {
     domains: settings.domains.map((domain) => domain.toLowerCase()),
     websiteDomains: settings.websiteDomains.map((domain) => domain.toLowerCase()),
     publicUrl: settings.publicUrl,
+    trustedProxies: settings.trustedProxies,
+    allowsVersion2: settings.auth.sigv2,
+    policies: new Map(
+      Object.entries(settings.policies).map(([name, document]) => [name, JSON.stringify(document)]),
+    ),
+    groups: new Map(
+      Object.entries(settings.groups).map(([name, { policies }]) => [name, policies]),
+    ),
     credentials,
     compat: settings.compat,
     buckets: [...new Set(settings.buckets)],
@@ -234,7 +252,11 @@ function storageEngine({ storage }: Settings, data: string, raw: Raw): StorageOp
   return { engine, path: resolve(raw.cwd, path ?? join(data, preset)) }
 }
 
-function resolveCredential(credential: CredentialSettings, place: string): Credential {
+function resolveCredential(
+  credential: CredentialSettings,
+  place: string,
+  known: Pick<Settings, 'policies' | 'groups'> = { policies: {}, groups: {} },
+): Credential {
   const { accessKeyId, secretAccessKey, secretAccessKeyFile, displayName, userId, email, admin } =
     credential
   return {
@@ -245,7 +267,28 @@ function resolveCredential(credential: CredentialSettings, place: string): Crede
     userId: userId ?? userIdOf(displayName),
     email,
     isAdmin: admin,
+    policies: policiesOf(credential, known, place),
   }
+}
+
+/** Whoever names a policy or a group that is not there must not have more rights for it. */
+function policiesOf(
+  { policies, groups }: CredentialSettings,
+  known: Pick<Settings, 'policies' | 'groups'>,
+  place: string,
+): readonly string[] | undefined {
+  if (policies.length === 0 && groups.length === 0) return undefined
+  const names = new Set(policies)
+  for (const group of groups) {
+    const members = known.groups[group]
+    if (members === undefined) throw new ConfigError([`${place}there is no group ${group}`])
+    for (const name of members.policies) names.add(name)
+  }
+  return [...names].map((name) => {
+    const document = known.policies[name]
+    if (document === undefined) throw new ConfigError([`${place}there is no policy ${name}`])
+    return JSON.stringify(document)
+  })
 }
 
 function rootFromEnvironment({ env, cwd }: Raw): Credential | undefined {

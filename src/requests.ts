@@ -1,4 +1,5 @@
 /** What becomes of a request once it is over: one line in the log, and the numbers of its operation. */
+import { S3Error } from './api/error.ts'
 import type { RequestEntry } from './http/request-entry.ts'
 import type { Counter, Histogram, Meter } from './lib/meter.ts'
 import type { Fields, Log } from './log.ts'
@@ -103,6 +104,8 @@ function fieldsOf(entry: RequestEntry): Fields {
     requester: entry.requester,
   }
   if (entry.isBroken) fields['broken'] = true
+  if (entry.error instanceof S3Error && entry.error.hint !== undefined)
+    fields['hint'] = entry.error.hint
   if (isOurs(entry)) fields['error'] = entry.error
   return fields
 }

@@ -19,7 +19,9 @@ import type { WebsiteLookup } from './api/website.ts'
 import { Authorizer } from './auth/authorize.ts'
 import { createAuthenticator } from './auth/open.ts'
 import { createPolicyRules } from './auth/policy-rules.ts'
-import { Users } from './auth/users.ts'
+import { parsePolicy } from './auth/policy-parse.ts'
+import { Registry } from './auth/registry.ts'
+import { type Credential as UserCredential, Users } from './auth/users.ts'
 import { CountedMetadata } from './census.ts'
 import { type Config, type Credential, userIdOf } from './config.ts'
 import { SHARED_METADATA } from './config-metadata.ts'
@@ -44,6 +46,7 @@ import type { S3Options } from './s3/context.ts'
 import type { AccessLog } from './s3/access-log.ts'
 import type { EncryptionKeys } from './s3/keyring.ts'
 import { openS3 } from './s3/open.ts'
+import { userRows } from './s3/user-rows.ts'
 import { HttpWebhooks } from './webhooks.ts'
 import { createTorrentS3 } from './torrent/service.ts'
 import { Tracker } from './torrent/tracker.ts'
@@ -86,7 +89,18 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
   if (half !== undefined) throw new StartError(half)
   const storage = await openStorage(config.storage, metrics)
   closers.add(() => storage[Symbol.asyncDispose]())
-  const users = new Users(credentials)
+  const known = credentials.map(compiled)
+  const users = new Users(known)
+  const registry = new Registry({
+    users,
+    store: userRows(metadata, SYSTEM_CLOCK),
+    credentials: known,
+    policies: config.policies,
+    groups: config.groups,
+    idOf: userIdOf,
+  })
+  await registry.reload()
+  closers.add(keepReloading(registry, log))
   const {
     api: s3,
     cors,
@@ -143,7 +157,7 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
   let isClosing = false
   const ready = async (): Promise<Readonly<Record<string, string>>> =>
     isClosing ? { server: 'closing' } : readiness(metadata, storage)
-  const parts = { api, cors, website, facts, users, metrics, log, accessLog, ready }
+  const parts = { api, cors, website, facts, users, registry, metrics, log, accessLog, ready }
   const gate = openGate(gateOptionsOf(config, parts))
   closers.add(() => gate[Symbol.dispose]())
 
@@ -195,6 +209,7 @@ interface GateParts {
   readonly website: WebsiteLookup
   readonly facts: Facts
   readonly users: Users
+  readonly registry: Registry
   readonly metrics: Metrics
   readonly log: Log
   readonly accessLog: AccessLog
@@ -202,7 +217,7 @@ interface GateParts {
 }
 
 function gateOptionsOf(config: Config, parts: GateParts): GateOptions {
-  const { api, cors, website, facts, users, metrics, log, accessLog, ready } = parts
+  const { api, cors, website, facts, users, registry, metrics, log, accessLog, ready } = parts
   return {
     api,
     cors,
@@ -212,6 +227,8 @@ function gateOptionsOf(config: Config, parts: GateParts): GateOptions {
       region: config.signingRegion,
       clock: SYSTEM_CLOCK,
       skewMaxMs: CLOCK_SKEW_MAX_MS,
+      allowsVersion2: config.allowsVersion2,
+      publicUrl: config.publicUrl,
     }),
     authorize: new Authorizer({
       facts,
@@ -219,11 +236,13 @@ function gateOptionsOf(config: Config, parts: GateParts): GateOptions {
       region: config.region,
       compat: config.compat,
     }),
+    administration: registry,
     region: config.region,
     keysInClear: config.compat === 'legacy',
     malformedChecksum: config.compat === 'legacy' ? 'BadDigest' : 'InvalidRequest',
     behindTls: config.publicUrl?.startsWith('https:') === true,
     domains: config.domains,
+    trustedProxies: config.trustedProxies,
     putBytesMax: config.limits.maxObjectSizeBytes,
     bodyTimeoutMs: config.limits.idleTimeoutMs,
     onRequest: recorderOf(createRequestRecorder(log, metrics), accessLog),
@@ -314,6 +333,28 @@ function isHalfKept({ metadata, storage }: Config): boolean {
   return (metadata.engine === 'memory') !== (storage.engine === 'memory')
 }
 
+/** Other gateways on the same metadata may change users: they are looked at again so often. */
+const USERS_RELOAD_MS = 10_000
+
+function keepReloading(registry: Registry, log: Log): () => void {
+  const timer = setInterval(() => {
+    registry.reload().catch((error: unknown) => log.warn('the users could not be read', { error }))
+  }, USERS_RELOAD_MS)
+  timer.unref()
+  return () => clearInterval(timer)
+}
+
+/** With its policies as they are judged; a policy that is none ends the start. */
+function compiled(credential: Credential): UserCredential {
+  const { policies, ...rest } = credential
+  try {
+    return { ...rest, policies: policies?.map((text) => parsePolicy(text, { bucket: undefined })) }
+  } catch (error) {
+    if (!(error instanceof S3Error)) throw error
+    throw new StartError(`a policy of the access key ${rest.accessKeyId}: ${error.message}`)
+  }
+}
+
 function credentialsOf(
   { credentials }: Config,
   folder: DataFolder | undefined,
@@ -324,7 +365,15 @@ function credentialsOf(
   const userId = userIdOf(displayName)
   return {
     credentials: [
-      { accessKeyId, secretAccessKey, displayName, userId, email: undefined, isAdmin: true },
+      {
+        accessKeyId,
+        secretAccessKey,
+        displayName,
+        userId,
+        email: undefined,
+        isAdmin: true,
+        policies: undefined,
+      },
     ],
     file,
   }

@@ -214,6 +214,8 @@ export interface S3ErrorDetails {
   readonly fields?: Readonly<Record<string, string>>
   /** Further headers of the answer, names in lower case. */
   readonly headers?: Readonly<Record<string, string>>
+  /** What whoever runs the gateway should know; for the log alone. */
+  readonly hint?: string
   readonly cause?: unknown
 }
 
@@ -224,15 +226,17 @@ export class S3Error extends Error {
   readonly status: number
   readonly fields: Readonly<Record<string, string>>
   readonly headers: Readonly<Record<string, string>>
+  readonly hint: string | undefined
 
   constructor(
     code: S3ErrorCode,
-    { message, fields = {}, headers = {}, cause }: S3ErrorDetails = {},
+    { message, fields = {}, headers = {}, hint, cause }: S3ErrorDetails = {},
   ) {
     super(message ?? CODES[code][1], cause === undefined ? undefined : { cause })
     this.code = code
     this.status = CODES[code][0]
     this.fields = fields
     this.headers = headers
+    this.hint = hint
   }
 }

@@ -1,4 +1,5 @@
 import type { Requester } from '../api/operations.ts'
+import type { StsAnswer } from './sts.ts'
 import type { User } from './user.ts'
 
 /** The request as it was signed: nothing decoded, nothing reordered. */
@@ -10,6 +11,8 @@ export interface SignedRequest {
   readonly query: string
   /** Names as sent, values as latin1 text, [name, value, name, value, ...], duplicates kept: Node's rawHeaders. */
   readonly rawHeaders: readonly string[]
+  /** The bucket, where the host names it and the path does not. */
+  readonly hostedBucket?: string | undefined
   /** The first value of a header; names in lower case. */
   header(name: string): string | undefined
 }
@@ -78,4 +81,6 @@ export interface Authenticator {
    * undefined where it bears neither policy nor signature.
    */
   authenticateForm(form: SignedForm): FormGrant | undefined
+  /** A call of STS with its whole body: temporary credentials for who signed it. */
+  answerSts(request: SignedRequest, body: Uint8Array): StsAnswer
 }

@@ -40,10 +40,10 @@ it('an error about a credential never tells its secret', () => {
 it('a scope is kept once it has verified, and not before', () => {
   const keyring = new Keyring(new Users([ALICE]), undefined)
   const text = 'AKIDEXAMPLE/20261120/us-east-1/s3/aws4_request'
-  const first = keyring.resolve(text, HEADER_WORDING)
-  expect(keyring.resolve(text, HEADER_WORDING)).not.toBe(first)
+  const first = keyring.resolve(text, HEADER_WORDING, undefined)
+  expect(keyring.resolve(text, HEADER_WORDING, undefined)).not.toBe(first)
   keyring.keep(first)
-  expect(keyring.resolve(text, HEADER_WORDING)).toBe(first)
+  expect(keyring.resolve(text, HEADER_WORDING, undefined)).toBe(first)
 })
 
 it('a key that is replaced or taken away counts no more, at once', () => {
@@ -61,17 +61,25 @@ it('a key that is replaced or taken away counts no more, at once', () => {
 it('what has verified is at hand for the next request', () => {
   const keyring = new Keyring(new Users([ALICE]), undefined)
   const trust = new Trust(keyring, { now: () => NOW }, 0)
-  const scope = keyring.resolve('AKIDEXAMPLE/20261120/us-east-1/s3/aws4_request', HEADER_WORDING)
+  const scope = keyring.resolve(
+    'AKIDEXAMPLE/20261120/us-east-1/s3/aws4_request',
+    HEADER_WORDING,
+    undefined,
+  )
   const list = new HeaderList('host', ['host'])
   trust.identity(scope, list, { kind: 'unsigned' }, 'REST-HEADER', NOW)
-  expect(keyring.resolve(scope.credential, HEADER_WORDING)).toBe(scope)
+  expect(keyring.resolve(scope.credential, HEADER_WORDING, undefined)).toBe(scope)
   expect(trust.headerList('host')).toBe(list)
 })
 
 it('an unknown access key has a key that is made anew for each authenticator', () => {
   const text = 'NOBODY/20261120/us-east-1/s3/aws4_request'
   const signatures = [1, 2].map(() => {
-    const scope = new Keyring(new Users([ALICE]), undefined).resolve(text, HEADER_WORDING)
+    const scope = new Keyring(new Users([ALICE]), undefined).resolve(
+      text,
+      HEADER_WORDING,
+      undefined,
+    )
     expect(scope.user).toBeUndefined()
     return scope.key.sign('x')
   })

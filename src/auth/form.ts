@@ -51,16 +51,17 @@ export function authenticateForm(
 
 type Signer = readonly [accessKeyId: string, user: User]
 
-function signerBy4(fields: SignedForm['fields'], policy: string, { keyring }: Trust): Signer {
+function signerBy4(fields: SignedForm['fields'], policy: string, trust: Trust): Signer {
   const [algorithm, credential, date, signature] = required(fields, FIELDS_4)
   if (algorithm !== 'AWS4-HMAC-SHA256')
     throw queryMalformed('X-Amz-Algorithm only supports "AWS4-HMAC-SHA256"')
-  const scope = keyring.resolve(credential!, QUERY_WORDING)
+  const token = fields.get('x-amz-security-token') || undefined
+  const scope = trust.resolve(credential!, QUERY_WORDING, token)
   if (!date!.startsWith(scope.date)) throw QUERY_WORDING.date(scope.date, date!)
   const isRight = sameSignature(scope.key.sign(latin1Of(policy)), signature!)
   if (scope.user === undefined) throw unknownKey(scope.accessKeyId)
   if (!isRight) throw mismatch(scope.accessKeyId, policy, signature!)
-  keyring.keep(scope)
+  trust.keyring.keep(scope)
   return [scope.accessKeyId, scope.user]
 }
 

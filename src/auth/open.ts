@@ -5,7 +5,9 @@ import { Keyring } from './credentials.ts'
 import { authenticateForm } from './form.ts'
 import { authenticateByQuery, queryScheme, refuseVersion2 } from './presigned.ts'
 import { authorizationInvalid } from './refusal.ts'
+import { authenticateByHeader2, authenticateByQuery2 } from './sigv2.ts'
 import { authenticateByHeader } from './sigv4.ts'
+import { answerSts } from './sts.ts'
 import { Trust } from './trust.ts'
 import type { Users } from './users.ts'
 
@@ -16,13 +18,15 @@ export interface AuthenticatorOptions {
   readonly clock: Clock
   /** How far a client's clock may be off, in milliseconds (S3: CLOCK_SKEW_MAX_MS). */
   readonly skewMaxMs: number
+  /** How clients reach us through a proxy; requests signed for it are good, whatever host and path arrive. */
+  readonly publicUrl?: string | undefined
   /** Signature Version 2 is taken too, for old clients. */
   readonly allowsVersion2?: boolean
 }
 
 export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
   const keyring = new Keyring(options.users, options.region)
-  const trust = new Trust(keyring, options.clock, options.skewMaxMs)
+  const trust = new Trust(keyring, options.clock, options.skewMaxMs, options.publicUrl)
   return {
     authenticate(request) {
       // An empty Authorization header says nothing, and is taken for none.
@@ -30,11 +34,18 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
       const scheme = request.query === '' ? undefined : queryScheme(request.query)
       if (scheme !== undefined) {
         if (authorization) throw onlyOneMechanism(authorization)
-        if (scheme === 2) throw refuseVersion2(request.query)
+        if (scheme === 2) {
+          if (options.allowsVersion2 === true) return authenticateByQuery2(request, trust)
+          throw refuseVersion2(request.query)
+        }
         return authenticateByQuery(request, trust)
       }
-      return authorization ? authenticateByHeader(request, authorization, trust) : undefined
+      if (!authorization) return undefined
+      return options.allowsVersion2 === true && authorization.startsWith('AWS ')
+        ? authenticateByHeader2(request, authorization, trust)
+        : authenticateByHeader(request, authorization, trust)
     },
+    answerSts: (request, body) => answerSts(request, body, trust),
     authenticateForm: (form) => authenticateForm(form, trust, options.allowsVersion2 === true),
   }
 }

@@ -57,7 +57,7 @@ export function authenticateByQuery(request: SignedRequest, trust: Trust): Ident
   const said = readParameters(request.query)
   const headers = trust.headerList(said.signedHeaders)
   if (headers === undefined) throw queryIncomplete()
-  const scope = trust.keyring.resolve(said.credential, QUERY_WORDING)
+  const scope = trust.resolve(said.credential, QUERY_WORDING, said.token)
   if (!said.date.startsWith(scope.date)) throw QUERY_WORDING.date(scope.date, said.date)
   checkLife(said, trust)
 
@@ -69,17 +69,20 @@ export function authenticateByQuery(request: SignedRequest, trust: Trust): Ident
   const framing =
     signedHash === UNSIGNED_PAYLOAD ? request.header('x-amz-content-sha256') : undefined
   const body = bodyScheme(framing ?? signedHash, { scope, stamp, signature })
-  verify({
-    method: request.method,
-    path: request.path,
-    query: canonicalQuery(request.query, 'X-Amz-Signature'),
-    headers,
-    values,
-    payloadHash: signedHash,
-    stamp,
-    scope,
-    signature,
-  })
+  verify(
+    {
+      method: request.method,
+      path: request.path,
+      query: canonicalQuery(request.query, 'X-Amz-Signature'),
+      headers,
+      values,
+      payloadHash: signedHash,
+      stamp,
+      scope,
+      signature,
+    },
+    trust.around(request),
+  )
   return trust.identity(scope, headers, body, 'REST-QUERY-STRING', parseStamp(stamp))
 }
 
@@ -91,6 +94,7 @@ interface Parameters {
   readonly signedHeaders: string
   readonly signature: string
   readonly payloadHash: string | undefined
+  readonly token: string | undefined
 }
 
 const NAMES: ReadonlySet<string> = new Set([
@@ -134,7 +138,8 @@ function readParameters(query: string): Parameters {
     throw queryMalformed('X-Amz-Algorithm only supports "AWS4-HMAC-SHA256"')
   }
   const payloadHash = found.get('x-amz-content-sha256')
-  return { credential, date, expires, signedHeaders, signature, payloadHash }
+  const token = found.get('x-amz-security-token') || undefined
+  return { credential, date, expires, signedHeaders, signature, payloadHash, token }
 }
 
 /** Refuses a URL that is not valid yet, no longer, or for too long. */

@@ -3,12 +3,12 @@
  * server. The body is signed by its hash, or not at all.
  */
 import { canonicalPath, canonicalQuery } from './canonical.ts'
+import { canonicalRequest, stringToSign } from './evidence.ts'
 import type { Credential } from './users.ts'
 import { UNSIGNED_PAYLOAD } from './payload-hash.ts'
 import { stampOf } from './request-time.ts'
 import { canonicalValue, parseHeaderList } from './signed-headers.ts'
 import { deriveSigningKey } from './signing-key.ts'
-import { canonicalRequest, stringToSign } from './verify.ts'
 
 export interface RequestToSign {
   readonly method: string

@@ -49,10 +49,15 @@ export class SigningKey {
   }
 }
 
-/** The key with which S3 requests of that day (`YYYYMMDD`) and region are signed. */
-export function deriveSigningKey(secret: string, date: string, region: string): SigningKey {
+/** The key with which requests (of S3, where no other service is named) of that day (`YYYYMMDD`) and region are signed. */
+export function deriveSigningKey(
+  secret: string,
+  date: string,
+  region: string,
+  service = 's3',
+): SigningKey {
   let key: Uint8Array = Buffer.from(`AWS4${secret}`)
-  for (const step of [date, region, 's3', 'aws4_request']) {
+  for (const step of [date, region, service, 'aws4_request']) {
     key = createHmac('sha256', key).update(step, 'latin1').digest()
   }
   return new SigningKey(key)

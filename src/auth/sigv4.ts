@@ -32,7 +32,8 @@ export function authenticateByHeader(
   const { credential, signedHeaders, signature } = parseAuthorization(authorization)
   const headers = trust.headerList(signedHeaders)
   if (headers === undefined) throw headerMalformed('the SignedHeaders component is malformed.')
-  const scope = trust.keyring.resolve(credential, HEADER_WORDING)
+  const token = request.header('x-amz-security-token') || undefined
+  const scope = trust.resolve(credential, HEADER_WORDING, token)
 
   const { values, unsigned, authorizations } = headers.read(request.rawHeaders, '')
   if (authorizations > 1) throw onlyOneAuthorization(authorization)
@@ -43,22 +44,25 @@ export function authenticateByHeader(
   if (!time.stamp.startsWith(scope.date)) throw HEADER_WORDING.date(scope.date, time.stamp)
 
   const body = bodyScheme(payloadHash, { scope, stamp: time.stamp, signature })
-  verify({
-    method: request.method,
-    path: request.path,
-    query: canonicalQuery(request.query),
-    headers,
-    values,
-    payloadHash,
-    stamp: time.stamp,
-    scope,
-    signature,
-  })
+  verify(
+    {
+      method: request.method,
+      path: request.path,
+      query: canonicalQuery(request.query),
+      headers,
+      values,
+      payloadHash,
+      stamp: time.stamp,
+      scope,
+      signature,
+    },
+    trust.around(request),
+  )
   return trust.identity(scope, headers, body, 'REST-HEADER', time.ms)
 }
 
 /** The time that the client says it is, if that is near enough to ours. */
-function freshTime(text: string | undefined, trust: Trust): RequestTime {
+export function freshTime(text: string | undefined, trust: Trust): RequestTime {
   const time = text === undefined ? undefined : trust.time(text)
   if (text === undefined || time === undefined) throw dateMissing()
   const now = trust.clock.now()
@@ -76,14 +80,14 @@ function payloadHashMissing(): S3Error {
   })
 }
 
-interface Components {
+export interface Components {
   readonly credential: string
   readonly signedHeaders: string
   readonly signature: string
 }
 
 /** Components come in any order, divided by a comma with or without blanks. */
-function parseAuthorization(text: string): Components {
+export function parseAuthorization(text: string): Components {
   if (!text.startsWith(ALGORITHM) || text.charCodeAt(ALGORITHM.length) !== 0x20) {
     throw foreign(text)
   }

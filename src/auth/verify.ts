@@ -2,37 +2,17 @@
  * The heart of Signature Version 4, common to both schemes: from what a request says to the
  * signature that it should bear, and the comparison of the two.
  */
-import { hash } from 'node:crypto'
 import { S3Error } from '../api/error.ts'
 import { canonicalPath } from './canonical.ts'
-import type { Scope } from './credentials.ts'
-import type { HeaderList } from './signed-headers.ts'
+import { canonicalRequest, type Evidence, stringToSign } from './evidence.ts'
+import { explain, type Surroundings } from './explain.ts'
 import { sameSignature } from './signing-key.ts'
-
-/** All that a signature covers, and the signature. */
-export interface Evidence {
-  readonly method: string
-  /** As on the wire. */
-  readonly path: string
-  /** Canonical. */
-  readonly query: string
-  readonly headers: HeaderList
-  /** Canonical value of each header of the list. */
-  readonly values: readonly (string | undefined)[]
-  /** The last line of the canonical request. */
-  readonly payloadHash: string
-  /** `YYYYMMDD'T'HHMMSS'Z'` */
-  readonly stamp: string
-  readonly scope: Scope
-  /** As sent. */
-  readonly signature: string
-}
 
 /**
  * Returns where the signature is right. Throws InvalidAccessKeyId where nobody has the access key
  * (after as much work as for a wrong signature), SignatureDoesNotMatch otherwise.
  */
-export function verify(evidence: Evidence): void {
+export function verify(evidence: Evidence, around: Surroundings): void {
   const { scope } = evidence
   const path = canonicalPath(evidence.path)
   const request = canonicalRequest(evidence, path)
@@ -40,28 +20,8 @@ export function verify(evidence: Evidence): void {
   if (scope.user === undefined) {
     throw new S3Error('InvalidAccessKeyId', { fields: { AWSAccessKeyId: scope.accessKeyId } })
   }
-  if (!right && !signsOtherwise(evidence, path, request)) throw mismatch(evidence, request)
-}
-
-export function canonicalRequest(
-  {
-    method,
-    query,
-    headers,
-    values,
-    payloadHash,
-  }: Omit<Evidence, 'path' | 'stamp' | 'scope' | 'signature'>,
-  path: string,
-): string {
-  let text = `${method}\n${path}\n${query}`
-  const { labels } = headers
-  for (let at = 0; at < labels.length; at++) text += labels[at]! + (values[at] ?? '')
-  return `${text}\n\n${headers.text}\n${payloadHash}`
-}
-
-/** `request`: the canonical request; as a text it is hashed in UTF-8, as bytes as it is. */
-export function stringToSign(stamp: string, scopeText: string, request: string | Buffer): string {
-  return `AWS4-HMAC-SHA256\n${stamp}\n${scopeText}\n${hash('sha256', request, 'hex')}`
+  if (right || signsOtherwise(evidence, path, request)) return
+  if (!signsPublic(evidence, path, around)) throw mismatch(evidence, request, around)
 }
 
 function signs({ stamp, scope, signature }: Evidence, request: string | Buffer): boolean {
@@ -80,15 +40,33 @@ function signsOtherwise(evidence: Evidence, path: string, request: string): bool
   return signs(evidence, asSent) || signsBytes(evidence, asSent)
 }
 
+/** As the client sees us, where a proxy that configuration tells of replaces the host or takes off a path. */
+function signsPublic(
+  evidence: Evidence,
+  path: string,
+  { publicHost, publicPath }: Surroundings,
+): boolean {
+  if (publicHost === undefined) return false
+  const whole = publicPath + path
+  if (publicPath !== '' && signs(evidence, canonicalRequest(evidence, whole))) return true
+  const at = evidence.headers.labels.indexOf('\nhost:')
+  if (at === -1) return false
+  const other = { ...evidence, values: evidence.values.with(at, publicHost) }
+  return signs(other, canonicalRequest(other, whole))
+}
+
 function signsBytes(evidence: Evidence, request: string): boolean {
   const bytes = Buffer.from(request, 'latin1')
   return bytes.some((byte) => byte >= 0x80) && signs(evidence, bytes)
 }
 
 /** Tells all that the client needs to find its mistake; nothing in it is a secret. */
-function mismatch({ scope, stamp, signature }: Evidence, request: string): S3Error {
+function mismatch(evidence: Evidence, request: string, around: Surroundings): S3Error {
+  const { scope, stamp, signature } = evidence
+  const { text: hint, isProven } = explain(evidence, around)
   const text = stringToSign(stamp, scope.text, request)
   return new S3Error('SignatureDoesNotMatch', {
+    hint,
     fields: {
       AWSAccessKeyId: scope.accessKeyId,
       StringToSign: text,
@@ -96,6 +74,8 @@ function mismatch({ scope, stamp, signature }: Evidence, request: string): S3Err
       StringToSignBytes: spacedHex(text),
       CanonicalRequest: request,
       CanonicalRequestBytes: spacedHex(request),
+      // Who signed something else with the right secret may know what; a stranger learns nothing.
+      ...(isProven && { Hint: hint }),
     },
   })
 }

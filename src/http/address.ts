@@ -17,6 +17,8 @@ export interface Address {
   readonly path: string
   /** Of the target, still encoded, without the question mark; empty where there is none. */
   readonly query: string
+  /** The bucket stands in the host's name, and not in the path. */
+  readonly isHosted?: true
 }
 
 /**
@@ -37,7 +39,8 @@ export function locate(
   const query = mark === -1 ? '' : relative.slice(mark + 1)
   const hosted =
     domains.length === 0 || host === undefined ? undefined : hostedBucket(host, domains)
-  if (hosted !== undefined) return { bucket: hosted, key: keyOf(path.slice(1)), path, query }
+  if (hosted !== undefined)
+    return { bucket: hosted, key: keyOf(path.slice(1)), path, query, isHosted: true }
   if (path === '/') return { bucket: undefined, key: undefined, path, query }
   const slash = path.indexOf('/', 1)
   const bucket = decodeSegment(slash === -1 ? path.slice(1) : path.slice(1, slash))

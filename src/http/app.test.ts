@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
 import { createControl, type ControlOptions } from './app.ts'
-import { fakeS3, SIGNED, startGate, type TestGate } from './gate.fixture.ts'
+import { fakeAuthenticator, fakeS3, SIGNED, startGate, type TestGate } from './gate.fixture.ts'
 import { openGate } from './open.ts'
 
 const options: ControlOptions = {
@@ -141,7 +141,7 @@ describe('beside S3', () => {
     expect((await gate.ask('GET /health HTTP/1.1\r\nhost: h\r\n')).body).toContain('AccessDenied')
     using own = openGate({
       api: {},
-      authenticator: { authenticate: () => undefined, authenticateForm: () => undefined },
+      authenticator: { ...fakeAuthenticator, authenticate: () => undefined },
       control: options,
       controlOnMain: false,
       region: 'r',

@@ -7,6 +7,7 @@ import type { BodyScheme, Identity } from '../auth/authenticator.ts'
 import { anonymousBodyScheme } from '../auth/payload-hash.ts'
 import type { Asker } from '../auth/request-context.ts'
 import { corsHeaders, preflight } from './cors.ts'
+import { ADMIN_BYTES_MAX, answerAdmin, checkAdministrator, isAdminCall } from './admin.ts'
 import { asS3Error, renderError } from './error-xml.ts'
 import { readHead, type RequestHead } from './head.ts'
 import { Hold } from './hold.ts'
@@ -15,6 +16,7 @@ import { createPayload, type RequestPayload } from './payload.ts'
 import type { PipelineOptions } from './pipeline.ts'
 import { readPost, renderPost } from './post-object.ts'
 import { renderOutput, type Rendered } from './render.ts'
+import { isStsCall, renderSts, renderStsError, STS_BYTES_MAX } from './sts.ts'
 import { POST_OBJECT, route } from './route.ts'
 import type { Arrival, Sink } from './sink.ts'
 import { isWebsite, serveWebsite } from './website.ts'
@@ -29,6 +31,8 @@ const HELD: ReadonlySet<string> = new Set([
 /** As the log and the metrics call them: no operations of the model. */
 const PREFLIGHT = 'Preflight'
 const WEBSITE = 'Website'
+const STS = 'Sts'
+const ADMIN = 'Admin'
 
 const UNSIGNED: BodyScheme = { kind: 'unsigned' }
 
@@ -127,6 +131,7 @@ export class Exchange implements Call, Asker, Access {
     const head = readHead(method, url, rawHeaders, domains)
     this.#head = head
     if (method === 'OPTIONS') return this.#preflight(head)
+    if (isStsCall(head)) return this.#sts(head)
     const origin = head.header('origin')
     if (origin !== undefined && head.bucket !== undefined)
       this.#cors = await corsHeaders(this.#options.cors, head, head.bucket, origin)
@@ -140,6 +145,7 @@ export class Exchange implements Call, Asker, Access {
       lost = error
     }
     if (this.#operation === POST_OBJECT) return this.#post(head)
+    if (isAdminCall(head)) return this.#admin(head)
     const identity = authenticator.authenticate(head)
     this.identity = identity
     this.requester = identity?.requester
@@ -236,6 +242,48 @@ export class Exchange implements Call, Asker, Access {
   /** Scheme and host as the client has them. */
   #origin(head: RequestHead): string {
     return `${this.isSecure ? 'https' : 'http'}://${head.header('host') ?? ''}`
+  }
+
+  async #admin(head: RequestHead): Promise<Rendered> {
+    const { authenticator, administration, intake, malformedChecksum } = this.#options
+    this.#operation = ADMIN
+    const identity = authenticator.authenticate(head)
+    this.requester = identity?.requester
+    checkAdministrator(identity)
+    if (administration === undefined) throw new S3Error('NotImplemented')
+    const payload = createPayload(head, identity!.body, this.#arrival.source, {
+      malformedChecksum,
+      sizeMax: ADMIN_BYTES_MAX,
+      tooLarge: 'MaxMessageLengthExceeded',
+      ownChecksum: true,
+      intake,
+    })
+    this.#payload = payload
+    return answerAdmin(head, await whole(payload), administration)
+  }
+
+  /** Also its errors are in its own words. */
+  async #sts(head: RequestHead): Promise<Rendered> {
+    this.#operation = STS
+    const payload = createPayload(head, UNSIGNED, this.#arrival.source, {
+      malformedChecksum: this.#options.malformedChecksum,
+      sizeMax: STS_BYTES_MAX,
+      tooLarge: 'MaxMessageLengthExceeded',
+      ownChecksum: true,
+      intake: this.#options.intake,
+    })
+    this.#payload = payload
+    try {
+      const body = await whole(payload)
+      const answer = this.#options.authenticator.answerSts(head, body)
+      this.requester = answer.user.requester
+      return renderSts(answer, this.requestId)
+    } catch (error) {
+      const said = asS3Error(error)
+      this.#error = error
+      this.#code = said.code
+      return renderStsError(said, this.requestId)
+    }
   }
 
   #preflight(head: RequestHead): Promise<Rendered> {

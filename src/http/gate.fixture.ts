@@ -33,6 +33,9 @@ export const fakeAuthenticator: Authenticator = {
     if (authorization !== 'Fake alice') throw new S3Error('SignatureDoesNotMatch')
     return { ...ALICES, body: schemeOf(request) }
   },
+  answerSts() {
+    throw new S3Error('AccessDenied')
+  },
   authenticateForm({ fields }) {
     const signature = fields.get('signature')
     if (signature === undefined) return undefined
@@ -78,6 +81,7 @@ export async function startGate(api: S3Api, options: Partial<GateOptions> = {}):
         return fakeAuthenticator.authenticate(request)
       },
       authenticateForm: (form) => fakeAuthenticator.authenticateForm(form),
+      answerSts: (request, body) => fakeAuthenticator.answerSts(request, body),
     },
     control: {
       ready: async () => ({ metadata: 'ok' }),

@@ -30,6 +30,7 @@ export class RequestHead implements SignedRequest {
   readonly path: string
   readonly query: string
   readonly rawHeaders: readonly string[]
+  readonly hostedBucket: string | undefined
   /** Names of the headers in lower case; the value of `names[i]` is `rawHeaders[2 * i + 1]`. */
   readonly names: readonly string[]
   #params: ReadonlyMap<string, string> | undefined
@@ -37,7 +38,7 @@ export class RequestHead implements SignedRequest {
 
   constructor(
     method: string,
-    { bucket, key, path, query }: Address,
+    { bucket, key, path, query, isHosted }: Address,
     rawHeaders: readonly string[],
     names: readonly string[],
   ) {
@@ -47,6 +48,7 @@ export class RequestHead implements SignedRequest {
     this.path = path
     this.query = query
     this.rawHeaders = rawHeaders
+    this.hostedBucket = isHosted ? bucket : undefined
     this.names = names
   }
 
@@ -109,7 +111,7 @@ const UNPRINTABLE = /[\0-\x08\x0a-\x1f\x7f]/
  * Values have the form of headers: bytes as latin1 text.
  */
 function readHoisted(params: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
-  if (!params.has('X-Amz-Signature')) return NONE
+  if (!params.has('X-Amz-Signature') && !params.has('Signature')) return NONE
   const hoisted = new Map<string, string>()
   for (const [written, text] of params) {
     const name = written.toLowerCase()

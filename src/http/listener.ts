@@ -5,6 +5,7 @@
 import type { IncomingMessage, Server, ServerOptions, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { IncomingSource } from './body-incoming.ts'
+import { believed, type IsTrusted, type Origin } from './forwarded.ts'
 import { answerParserError } from './parser-error.ts'
 import { Patience } from './patience.ts'
 import type { Pipeline } from './pipeline.ts'
@@ -39,6 +40,8 @@ export interface ListenerOptions {
   readonly bodyTimeoutMs: number
   /** Takes a request that is not S3's: true where it did. */
   readonly intercept: (request: IncomingMessage, response: ServerResponse) => boolean
+  /** Proxies whose X-Forwarded headers are believed. */
+  readonly isTrusted?: IsTrusted | undefined
   readonly hostId: string
   readonly nextRequestId: () => string
 }
@@ -67,7 +70,7 @@ export function createListener(options: ListenerOptions): Listener {
   ): void {
     const source = new IncomingSource(request, patience, ask)
     const sink = new OutgoingSink(response, source, patience)
-    const arrival = new IncomingArrival(request, source)
+    const arrival = new IncomingArrival(request, source, options.isTrusted)
     const connection: Connection = request.socket
     const earlier = connection[TURN]
     // Pipelined requests take turns: a GET must see the PUT that was sent before it.
@@ -120,10 +123,12 @@ function mayWait(connection: Connection): boolean {
 class IncomingArrival implements Arrival {
   readonly source: IncomingSource
   readonly #request: IncomingMessage
+  readonly #origin: Origin | undefined
 
-  constructor(request: IncomingMessage, source: IncomingSource) {
+  constructor(request: IncomingMessage, source: IncomingSource, isTrusted: IsTrusted | undefined) {
     this.source = source
     this.#request = request
+    if (isTrusted !== undefined) this.#origin = believed(directOrigin(request), isTrusted)
   }
 
   get method(): string {
@@ -135,14 +140,18 @@ class IncomingArrival implements Arrival {
   }
 
   get rawHeaders(): readonly string[] {
-    return this.#request.rawHeaders
+    return this.#origin?.rawHeaders ?? this.#request.rawHeaders
   }
 
   get isSecure(): boolean {
-    return 'encrypted' in this.#request.socket
+    return this.#origin?.isSecure ?? 'encrypted' in this.#request.socket
   }
 
   get remoteAddress(): string {
-    return this.#request.socket.remoteAddress ?? ''
+    return this.#origin?.remoteAddress ?? this.#request.socket.remoteAddress ?? ''
   }
+}
+
+function directOrigin({ socket, rawHeaders }: IncomingMessage): Origin {
+  return { remoteAddress: socket.remoteAddress ?? '', isSecure: 'encrypted' in socket, rawHeaders }
 }

@@ -7,8 +7,10 @@ import type { CorsLookup } from '../api/cors.ts'
 import { PUT_BYTES_MAX } from '../api/limits.ts'
 import type { S3Api } from '../api/operations.ts'
 import type { Authenticator } from '../auth/authenticator.ts'
+import type { Administration } from './admin.ts'
 import type { MalformedChecksum } from './body-claims.ts'
 import { createControl, type Control, type ControlOptions } from './app.ts'
+import { trustedProxies } from './forwarded.ts'
 import { Intake } from './intake.ts'
 import { createListener } from './listener.ts'
 import { createPipeline, signedOnly, type Authorize } from './pipeline.ts'
@@ -45,6 +47,9 @@ export interface GateOptions {
   readonly keysInClear?: boolean
   /** Absent: InvalidRequest, as AWS has it. */
   readonly malformedChecksum?: MalformedChecksum
+  readonly administration?: Administration
+  /** Addresses and networks of proxies whose X-Forwarded headers are believed. */
+  readonly trustedProxies?: readonly string[]
   /** One PUT or part, in bytes. */
   readonly putBytesMax?: number
   /** Milliseconds without progress after which a body is given up. */
@@ -80,6 +85,7 @@ export function openGate(options: GateOptions): Gate {
     api: options.api,
     authenticator: options.authenticator,
     authorize: options.authorize ?? signedOnly,
+    administration: options.administration,
     cors: options.cors ?? (async () => undefined),
     domains: [...(options.domains ?? []), ...websites.domains],
     region: options.region,
@@ -95,6 +101,7 @@ export function openGate(options: GateOptions): Gate {
   })
   const listener = createListener({
     pipeline,
+    isTrusted: trustedProxies(options.trustedProxies ?? []),
     bodyTimeoutMs: options.bodyTimeoutMs ?? BODY_TIMEOUT_MS,
     hostId,
     nextRequestId,

@@ -4,7 +4,7 @@ import { checkBucketName, isBucketName } from './bucket-name.ts'
 const ALLOWED = ['abc', 'a-b', 'a.b.c', '123', 'x'.repeat(63), '1.2.3.4.5', 'docs-site', 'a-1']
 
 const REFUSED = `
-  |ab|${'x'.repeat(64)}|Abc|a_b|a b|a/b|.ab|ab.|-ab|ab-|a..b|äbc
+  |ab|${'x'.repeat(64)}|Abc|a_b|a b|a/b|.ab|ab.|-ab|ab-|a..b|a.-b|a-.b|äbc
   |192.168.5.4|xn--abc|sthree-abc|amzn-s3-demo-abc|~ab|\0ab
   |abc-s3alias|abc--ol-s3|abc.mrap|abc--x-s3|abc--table-s3`
 

@@ -6,6 +6,7 @@
  * | `''`          | `bucket`  | bucket name                   | `BucketEntry`: what ListBuckets shows          |
  * | `''`          | `garbage` | bucket name                   | a trace (root.ts): rows may stand in the partition of that name of which no entry tells |
  * | `''`          | `page`    | any                           | a note of the store about itself: how far a migration or an import into it has come (src/maintain), when orphans were looked for (orphan-turns.ts) |
+ * | `''`          | `config`  | `user.` + access key          | `ConfigRow`: a user made by an administrator (user-rows.ts) |
  * | bucket        | `bucket`  | `''`                          | `BucketRow`: the bucket and its configuration  |
  * | bucket        | `object`  | key                           | `VersionRow`: the head (newest version) of it  |
  * | bucket        | `version` | `chainOf(key)` + seq          | `VersionRow`: a noncurrent version             |

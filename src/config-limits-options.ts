@@ -1,0 +1,70 @@
+/** The bounds of what clients may send, and of how long it may take. */
+import type { Option } from './config-options.ts'
+
+export const LIMITS_OPTIONS: readonly Option[] = [
+  {
+    key: 'limits.maxObjectSize',
+    flag: 'max-object-size',
+    env: 'SLUICE_MAX_OBJECT_SIZE',
+    kind: 'text',
+    preset: '5GiB',
+    hint: 'SIZE',
+    help: 'most bytes of one PUT or one part',
+  },
+  {
+    key: 'limits.minPartSize',
+    env: 'SLUICE_MIN_PART_SIZE',
+    kind: 'text',
+    preset: '5MiB',
+    hint: 'SIZE',
+    help: 'least bytes of a part that is not the last',
+  },
+  {
+    key: 'limits.inlineMax',
+    env: 'SLUICE_INLINE_MAX',
+    kind: 'text',
+    preset: '32KiB',
+    hint: 'SIZE',
+    help: 'objects up to this are kept in the metadata (at most 64KiB)',
+  },
+  {
+    key: 'limits.maxHeaderSize',
+    env: 'SLUICE_MAX_HEADER_SIZE',
+    kind: 'text',
+    preset: '32KiB',
+    hint: 'SIZE',
+    help: 'most bytes of the headers of a request',
+  },
+  {
+    key: 'limits.headersTimeout',
+    env: 'SLUICE_HEADERS_TIMEOUT',
+    kind: 'text',
+    preset: '60s',
+    hint: 'TIME',
+    help: 'time for the headers of a request to arrive',
+  },
+  {
+    key: 'limits.idleTimeout',
+    env: 'SLUICE_IDLE_TIMEOUT',
+    kind: 'text',
+    preset: '2m',
+    hint: 'TIME',
+    help: 'a request whose connection is silent for so long is given up',
+  },
+  {
+    key: 'limits.keepAliveTimeout',
+    env: 'SLUICE_KEEP_ALIVE_TIMEOUT',
+    kind: 'text',
+    preset: '75s',
+    hint: 'TIME',
+    help: 'an idle connection is closed after this',
+  },
+  {
+    key: 'limits.maxConnections',
+    env: 'SLUICE_MAX_CONNECTIONS',
+    kind: 'integer',
+    preset: 10_000,
+    hint: 'NUMBER',
+    help: 'connections at a time; more are refused',
+  },
+]

@@ -1,0 +1,76 @@
+/** What the gateway does by itself: the sweep, lifecycles, access logs, webhooks. */
+import type { Option } from './config-options.ts'
+
+export const WORK_OPTIONS: readonly Option[] = [
+  {
+    key: 'sweep.interval',
+    env: 'SLUICE_SWEEP_INTERVAL',
+    kind: 'text',
+    preset: '1m',
+    hint: 'TIME',
+    help: 'how often deleted bytes are given back',
+  },
+  {
+    key: 'sweep.grace',
+    env: 'SLUICE_SWEEP_GRACE',
+    kind: 'text',
+    hint: 'TIME',
+    help: 'how long they stay first, for downloads from other gateways; 1m, or 1h where metadata are shared',
+  },
+  {
+    key: 'sweep.orphans',
+    env: 'SLUICE_SWEEP_ORPHANS',
+    kind: 'text',
+    preset: '1d',
+    hint: 'TIME',
+    help: 'how often bytes that a crash left behind are looked for',
+  },
+  {
+    key: 'sweep.abandonedUploads',
+    env: 'SLUICE_ABANDONED_UPLOADS',
+    kind: 'text',
+    preset: '7d',
+    hint: 'TIME',
+    help: 'uploads begun longer ago are aborted; 0: never',
+  },
+  {
+    key: 'lifecycle.interval',
+    env: 'SLUICE_LIFECYCLE_INTERVAL',
+    kind: 'text',
+    preset: '1h',
+    hint: 'TIME',
+    help: 'how often lifecycle rules are carried out',
+  },
+  {
+    key: 'lifecycle.secondsPerDay',
+    env: 'SLUICE_LIFECYCLE_SECONDS_PER_DAY',
+    kind: 'integer',
+    preset: 86_400,
+    hint: 'NUMBER',
+    help: 'less than 86400 only to watch lifecycle rules at work',
+  },
+  {
+    key: 'accessLogs.interval',
+    env: 'SLUICE_ACCESS_LOG_INTERVAL',
+    kind: 'text',
+    preset: '5m',
+    hint: 'TIME',
+    help: 'how often access logs of buckets are delivered',
+  },
+  {
+    key: 'webhooks.timeout',
+    env: 'SLUICE_WEBHOOK_TIMEOUT',
+    kind: 'text',
+    preset: '10s',
+    hint: 'TIME',
+    help: 'a webhook has to answer within this',
+  },
+  {
+    key: 'webhooks.giveUp',
+    env: 'SLUICE_WEBHOOK_GIVE_UP',
+    kind: 'text',
+    preset: '1d',
+    hint: 'TIME',
+    help: 'notifications nobody takes are dropped after this',
+  },
+]
