@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { hash } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { get, request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -58,6 +58,41 @@ test('what was put is got again, and again after a restart', async () => {
   const second = await start()
   expect((await askSigned(targetOf(second), 'GET', '/bucket/small')).body.toString()).toBe('small')
   expect((await askSigned(targetOf(second), 'GET', '/bucket/large')).body).toHaveLength(200_000)
+})
+
+/** Resolves to the status. */
+async function putEncrypted(server: Server, path: string, body: string): Promise<number> {
+  const { credential, endpoint, region } = targetOf(server)
+  const asked = {
+    host: new URL(endpoint).host,
+    'content-length': String(body.length),
+    'x-amz-server-side-encryption': 'AES256',
+  }
+  const payloadHash = hash('sha256', body)
+  const headers = signRequest(
+    { method: 'PUT', path, query: '', headers: asked, payloadHash },
+    { credential, region, now: Date.now() },
+  )
+  return (await fetch(endpoint + path, { method: 'PUT', headers, body })).status
+}
+
+test("what the folder's own key encrypts is in no file in clear, and stays readable once keys are configured", async () => {
+  const mark = 'a secret on the disk'
+  const bodies = { small: mark, large: `${mark} `.repeat(10_000) }
+  const first = await start()
+  await askSigned(targetOf(first), 'PUT', '/bucket')
+  for (const [key, body] of Object.entries(bodies))
+    expect(await putEncrypted(first, `/bucket/${key}`, body)).toBe(200)
+  await first.close()
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true })
+  const bytes = files
+    .filter((file) => file.isFile())
+    .map((file) => readFileSync(join(file.parentPath, file.name)))
+  expect(Buffer.concat(bytes).includes(mark)).toBe(false)
+  const keys = [{ id: 'configured', key: Buffer.alloc(32, 1).toString('base64') }]
+  const second = await start({ encryption: { keys } })
+  for (const [key, body] of Object.entries(bodies))
+    expect((await askSigned(targetOf(second), 'GET', `/bucket/${key}`)).body.toString()).toBe(body)
 })
 
 test('without credentials in the configuration, those of the data folder are made, and stay', async () => {

@@ -35,7 +35,8 @@ const EXEMPT: ReadonlySet<string> = new Set([
   'signature',
   'x-amz-signature',
 ])
-const EXEMPT_PREFIX = 'x-ignore-'
+/** To be ignored; or says of the file what is verified, and lets nobody do anything. */
+const EXEMPT_PREFIXES: readonly string[] = ['x-ignore-', 'x-amz-checksum-']
 const DATE = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z$/
 
 /**
@@ -63,7 +64,7 @@ export function checkPolicy(policy: string, claims: FormClaims, nowMs: number): 
 }
 
 function isExempt(name: string): boolean {
-  return EXEMPT.has(name) || name.startsWith(EXEMPT_PREFIX)
+  return EXEMPT.has(name) || EXEMPT_PREFIXES.some((prefix) => name.startsWith(prefix))
 }
 
 function readPolicy(text: string): {
