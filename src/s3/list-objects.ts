@@ -8,6 +8,7 @@ import type { Handler } from '../api/operations.ts'
 import type { Context } from './context.ts'
 import { list, pageMax, type Entry, type Listing } from './listing.ts'
 import { checkStands, openBucket } from './open-bucket.ts'
+import { restoreStatusOf } from './restore-object.ts'
 import type { BucketRow, VersionRow } from './rows.ts'
 import { decodeToken, encodeToken } from './token.ts'
 import { encoderFor, type Encode } from './url-encoding.ts'
@@ -20,7 +21,7 @@ export function listObjects(ctx: Context): Handler<'ListObjects'> {
     const after = input.Marker ?? ''
     const page = await heads(ctx, query, after)
     return {
-      ...shown(query, page, true),
+      ...shown(ctx, query, page, true),
       Marker: encode(after),
       MaxKeys: max,
       // Without a delimiter clients go on behind the last key; S3 leaves this out then.
@@ -37,7 +38,7 @@ export function listObjectsV2(ctx: Context): Handler<'ListObjectsV2'> {
     const after = token ? decodeToken('objects', token) : (startAfter ?? '')
     const page = await heads(ctx, query, after)
     return {
-      ...shown(query, page, input.FetchOwner === true),
+      ...shown(ctx, query, page, input.FetchOwner === true),
       MaxKeys: query.max,
       KeyCount: page.rows.length + page.commonPrefixes.length,
       ...(token !== undefined && { ContinuationToken: token }),
@@ -57,12 +58,20 @@ interface PageQuery {
   readonly max: number
   readonly encode: Encode
   readonly encodingType: EncodingType | undefined
+  /** What became of restores is to be told. */
+  readonly restores: boolean
 }
 
 /** What both operations are asked alike. */
 type PageInput = Pick<
   ListObjectsRequest,
-  'Bucket' | 'Prefix' | 'Delimiter' | 'MaxKeys' | 'EncodingType' | 'ExpectedBucketOwner'
+  | 'Bucket'
+  | 'Prefix'
+  | 'Delimiter'
+  | 'MaxKeys'
+  | 'EncodingType'
+  | 'ExpectedBucketOwner'
+  | 'OptionalObjectAttributes'
 >
 
 /** Checks what is asked, and that the bucket stands. */
@@ -72,7 +81,8 @@ async function openPage(ctx: Context, input: PageInput): Promise<PageQuery> {
   const bucket = input.Bucket ?? ''
   const opened = await openBucket(ctx, input)
   const { Prefix: prefix = '', Delimiter: delimiter = '', EncodingType: encodingType } = input
-  return { bucket, opened, prefix, delimiter, max, encode, encodingType }
+  const restores = input.OptionalObjectAttributes?.includes('RestoreStatus') === true
+  return { bucket, opened, prefix, delimiter, max, encode, encodingType, restores }
 }
 
 async function heads(ctx: Context, query: PageQuery, after: string): Promise<Listing<VersionRow>> {
@@ -95,7 +105,7 @@ interface Shown {
   readonly CommonPrefixes: CommonPrefix[]
 }
 
-function shown(query: PageQuery, page: Listing<VersionRow>, owners: boolean): Shown {
+function shown(ctx: Context, query: PageQuery, page: Listing<VersionRow>, owners: boolean): Shown {
   const { bucket, opened, prefix, delimiter, encode, encodingType } = query
   return {
     Name: bucket,
@@ -103,7 +113,11 @@ function shown(query: PageQuery, page: Listing<VersionRow>, owners: boolean): Sh
     ...(delimiter !== '' && { Delimiter: encode(delimiter) }),
     ...(encodingType !== undefined && { EncodingType: encodingType }),
     IsTruncated: page.next !== undefined,
-    Contents: page.rows.map((row) => contentOf(row, encode, owners ? opened : undefined)),
+    Contents: page.rows.map((row) => {
+      const content = contentOf(row, encode, owners ? opened : undefined)
+      if (query.restores) content.RestoreStatus = restoreStatusOf(ctx, row.value)
+      return content
+    }),
     CommonPrefixes: page.commonPrefixes.map((group) => ({ Prefix: encode(group) })),
   }
 }

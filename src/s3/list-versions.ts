@@ -19,6 +19,7 @@ import { pageMax, type Entry, type ListQuery } from './listing.ts'
 import { listNested, type Nest, type NestedListing } from './nested-listing.ts'
 import { checkStands, openBucket } from './open-bucket.ts'
 import { type BucketRow, scanRows, type VersionRow } from './rows.ts'
+import { restoreStatusOf } from './restore-object.ts'
 import { encoderFor, type Encode } from './url-encoding.ts'
 import { chainRange, checkVersionId, publicId, shownOwner } from './version.ts'
 
@@ -40,6 +41,7 @@ export function listObjectVersions(ctx: Context): Handler<'ListObjectVersions'> 
     const within = versionMarker === '' ? undefined : versionMarker
     const { entries, commonPrefixes, next } = await listStill(ctx.metadata, bucket, query, within)
     await checkStands(ctx, bucket, entries, commonPrefixes)
+    const restores = input.OptionalObjectAttributes?.includes('RestoreStatus') === true
     const isMarker = ({ row }: Version): boolean => row.d !== undefined
     return {
       Name: bucket,
@@ -52,7 +54,13 @@ export function listObjectVersions(ctx: Context): Handler<'ListObjectVersions'> 
       IsTruncated: next !== undefined,
       ...(next !== undefined && { NextKeyMarker: encode(next.key) }),
       ...(next?.entry !== undefined && { NextVersionIdMarker: publicId(next.entry.row) }),
-      Versions: entries.filter((v) => !isMarker(v)).map((v) => versionEntry(v, opened, encode)),
+      Versions: entries
+        .filter((v) => !isMarker(v))
+        .map((v) => {
+          const entry = versionEntry(v, opened, encode)
+          if (restores) entry.RestoreStatus = restoreStatusOf(ctx, v.row)
+          return entry
+        }),
       DeleteMarkers: entries.filter(isMarker).map((v) => markerEntry(v, opened, encode)),
       CommonPrefixes: commonPrefixes.map((group) => ({ Prefix: encode(group) })),
     }
@@ -86,7 +94,8 @@ async function listStill(
       },
     }
     const page = await listNested(store, nest, query, within)
-    if (attempt === ATTEMPTS_MAX || !(await haveGone(store, partition, heads))) return page
+    const isDense = page.commonPrefixes.length === 0
+    if (attempt === ATTEMPTS_MAX || !(await haveGone(store, partition, heads, isDense))) return page
   }
 }
 
@@ -96,16 +105,20 @@ interface Head {
   readonly q: string
 }
 
-/** Whether one of these heads has been deleted, so that an older version stands in its place. */
+/**
+ * Whether one of these heads has been deleted, so that an older version stands in its place. `isDense`:
+ * between them stand only keys of the page, and not whatever its common prefixes hide.
+ */
 async function haveGone(
   store: MetadataStore,
   partition: string,
   heads: readonly Head[],
+  isDense: boolean,
 ): Promise<boolean> {
   let index = 0
   while (index < heads.length) {
-    // Neighbours mostly, so that one scan tells of many; what stands between them costs its share.
-    const limit = Math.min(heads.length - index, LIST_PAGE_MAX)
+    // Of neighbours one scan tells of many; what stands between them costs its share.
+    const limit = isDense ? Math.min(heads.length - index, LIST_PAGE_MAX) : 1
     const from = heads[index]!.key
     const now = await scanRows(store, partition, 'object', { from, limit })
     const last = now.at(-1)?.sort

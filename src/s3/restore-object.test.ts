@@ -2,6 +2,8 @@ import { expect, test } from 'vitest'
 import { MemoryStore } from '../../metadata/memory.ts'
 import { MemoryStorage } from '../../storage/memory.ts'
 import { underKey } from '../../storage/under-key.ts'
+import { listObjectsV2 } from './list-objects.ts'
+import { listObjectVersions } from './list-versions.ts'
 import { restoreObject } from './restore-object.ts'
 import { CALL, type Fixture } from './s3.fixture.ts'
 import { Encrypted } from './encryption.fixture.ts'
@@ -40,6 +42,20 @@ test('as AWS has it, an archived object is read and copied while it is restored,
 test('in the old profile an archived object is read as any other', async () => {
   const f = await opened('legacy')
   expect(await f.text('archived')).toBe('bytes')
+})
+
+test('listings tell of restores where they are asked to', async () => {
+  const f = await opened('legacy')
+  await restore(f, 'archived', { Days: 1 })
+  const input = { Bucket: 'b', OptionalObjectAttributes: ['RestoreStatus' as const] }
+  const status = { IsRestoreInProgress: false, RestoreExpiryDate: new Date('2026-01-02') }
+  const { Contents } = await listObjectsV2(f.ctx)(input, CALL)
+  expect(Contents?.map((each) => each.RestoreStatus)).toEqual([status, undefined])
+  const { Versions } = await listObjectVersions(f.ctx)(input, CALL)
+  expect(Versions?.map((each) => each.RestoreStatus)).toEqual([status, undefined])
+  expect((await listObjectsV2(f.ctx)({ Bucket: 'b' }, CALL)).Contents?.[0]).not.toHaveProperty(
+    'RestoreStatus',
+  )
 })
 
 test('what is not archived, and a restore without days, are refused', async () => {

@@ -32,6 +32,17 @@ export function restoreOf({ clock }: Context, { rs }: VersionRow): string | unde
   return `ongoing-request="false", expiry-date="${new Date(rs).toUTCString()}"`
 }
 
+/** What listings say of an archived version, where they are asked to; of others undefined. */
+export function restoreStatusOf(
+  { clock }: Context,
+  version: VersionRow,
+): { IsRestoreInProgress: false; RestoreExpiryDate?: Date } | undefined {
+  if (!isArchived(version)) return undefined
+  const { rs } = version
+  if (rs === undefined || rs <= clock.now()) return { IsRestoreInProgress: false }
+  return { IsRestoreInProgress: false, RestoreExpiryDate: new Date(rs) }
+}
+
 export function restoreObject(ctx: Context): Handler<'RestoreObject'> {
   return async (input, call) => {
     const { Days: days, Type: type, SelectParameters: select } = input.RestoreRequest ?? {}
