@@ -256,6 +256,11 @@ describe('users with policies of their own', () => {
     })
     expect(await new Court().ask('DeleteObject', { by: bound, ...GET })).toBe('AccessDenied')
     expect(await new Court().ask('PutObject', { by: bound, ...GET })).toBe('granted')
+    // Not even the bucket can let in whom the own account has denied it.
+    const named = new Court({
+      policy: [{ ...ALLOW, Action: 's3:DeleteObject', Principal: { AWS: bound.arn } }],
+    })
+    expect(await named.ask('DeleteObject', { by: bound, ...GET })).toBe('AccessDenied')
   })
 
   test('and sessions have no more than both their user and their own policies', async () => {

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { S3Error } from '../api/error.ts'
 import { readHead, type RequestHead } from './head.ts'
+import { parseInput } from './parse.ts'
 
 function head(target: string, ...rawHeaders: string[]): RequestHead {
   return readHead('GET', target, rawHeaders, ['s3.example.com'])
@@ -77,4 +78,13 @@ test.each([
   'x-amz-meta-%C3%A9=x',
 ])('%s in a presigned URL is refused, for no header could hold it', (query) => {
   expect(() => head(`/b/k?X-Amz-Signature=f&${query}`).field('x')).toThrow(S3Error)
+})
+
+test('what counts of a header is what the parser of inputs takes: an empty one says nothing', () => {
+  const raw = ['Host', 'h', 'x-amz-acl', '', 'X-Amz-Acl', 'public-read', 'x-amz-tagging', '']
+  const head = readHead('PUT', '/b/k', raw, [])
+  expect(head.effective('x-amz-acl')).toBe('public-read')
+  expect(parseInput('PutObject', head)).toMatchObject({ ACL: 'public-read' })
+  expect(head.effective('x-amz-tagging')).toBeUndefined()
+  expect(head.effective('x-amz-meta-a')).toBeUndefined()
 })
