@@ -92,7 +92,8 @@ export function authenticateByHeader2(
   const amzDate = request.header('x-amz-date')
   const date = request.header('date')
   const time = parseRequestTime(amzDate ?? date ?? '')
-  if (time === undefined) throw dateMissing()
+  // Before 1970 S3 takes it for none.
+  if (time === undefined || time.ms < 0) throw dateMissing()
   const now = trust.clock.now()
   if (Math.abs(now - time.ms) > trust.skewMaxMs)
     throw timeTooSkewed(amzDate ?? date ?? '', now, trust.skewMaxMs)

@@ -245,36 +245,35 @@ export class Exchange implements Call, Asker, Access {
   }
 
   async #admin(head: RequestHead): Promise<Rendered> {
-    const { authenticator, administration, intake, malformedChecksum } = this.#options
+    const { authenticator, administration } = this.#options
     this.#operation = ADMIN
     const identity = authenticator.authenticate(head)
     this.requester = identity?.requester
     checkAdministrator(identity)
     if (administration === undefined) throw new S3Error('NotImplemented')
-    const payload = createPayload(head, identity!.body, this.#arrival.source, {
-      malformedChecksum,
-      sizeMax: ADMIN_BYTES_MAX,
+    const body = await this.#readForm(head, identity!.body, ADMIN_BYTES_MAX)
+    return answerAdmin(head, body, administration)
+  }
+
+  /** The whole of a small body that is no S3 operation's. */
+  #readForm(head: RequestHead, scheme: BodyScheme, sizeMax: number): Promise<Uint8Array> {
+    const { intake, malformedChecksum } = this.#options
+    const payload = createPayload(head, scheme, this.#arrival.source, {
+      sizeMax,
       tooLarge: 'MaxMessageLengthExceeded',
       ownChecksum: true,
       intake,
+      malformedChecksum,
     })
     this.#payload = payload
-    return answerAdmin(head, await whole(payload), administration)
+    return whole(payload)
   }
 
   /** Also its errors are in its own words. */
   async #sts(head: RequestHead): Promise<Rendered> {
     this.#operation = STS
-    const payload = createPayload(head, UNSIGNED, this.#arrival.source, {
-      malformedChecksum: this.#options.malformedChecksum,
-      sizeMax: STS_BYTES_MAX,
-      tooLarge: 'MaxMessageLengthExceeded',
-      ownChecksum: true,
-      intake: this.#options.intake,
-    })
-    this.#payload = payload
     try {
-      const body = await whole(payload)
+      const body = await this.#readForm(head, UNSIGNED, STS_BYTES_MAX)
       const answer = this.#options.authenticator.answerSts(head, body)
       this.requester = answer.user.requester
       return renderSts(answer, this.requestId)
