@@ -64,8 +64,8 @@ async function openEngine(options: EngineOptions, meter: Meter): Promise<ObjectS
     return SqliteStorage.open({ path: options.path, meter })
   }
   if (options.engine === 's3') {
-    const { S3Storage } = await import('./s3.ts')
-    return S3Storage.open(options, { now: () => Date.now() })
+    const { openS3 } = await import('./s3.ts')
+    return openS3(options, { now: () => Date.now() })
   }
   const { MemoryStorage } = await import('./memory.ts')
   return new MemoryStorage()

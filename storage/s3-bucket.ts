@@ -6,6 +6,7 @@
  */
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3'
 import { isUlid } from '../src/lib/ulid.ts'
+import { AGENT_OPTIONS, CONNECT_TIMEOUT_MS, IDLE_TIMEOUT_MS } from './remote-agent.ts'
 import type { BlobId } from './store.ts'
 
 export interface S3Options {
@@ -29,13 +30,6 @@ export interface S3Options {
   readonly idleTimeoutMs?: number | undefined
 }
 
-/** Until a connection stands. */
-const CONNECT_TIMEOUT_MS = 5000
-const IDLE_TIMEOUT_MS = 60_000
-/** Connections at a time: each blob that is being read has one. */
-const SOCKETS_MAX = 1024
-/** Idle connections that wait for their next use. */
-const FREE_SOCKETS_MAX = 64
 const ATTEMPTS = 4
 
 const WITH_BODIES: ReadonlySet<string | undefined> = new Set([
@@ -93,12 +87,6 @@ export class Bucket implements Disposable {
 function clientConfigOf(options: S3Options): S3ClientConfig {
   const { endpoint, accessKeyId, secretAccessKey } = options
   const region = options.region ?? (endpoint === undefined ? undefined : 'us-east-1')
-  const agent = {
-    keepAlive: true,
-    maxSockets: SOCKETS_MAX,
-    maxFreeSockets: FREE_SOCKETS_MAX,
-    scheduling: 'lifo' as const,
-  }
   return {
     ...(region === undefined ? {} : { region }),
     ...(endpoint === undefined ? {} : { endpoint }),
@@ -116,8 +104,8 @@ function clientConfigOf(options: S3Options): S3ClientConfig {
     requestHandler: {
       connectionTimeout: CONNECT_TIMEOUT_MS,
       socketTimeout: options.idleTimeoutMs ?? IDLE_TIMEOUT_MS,
-      httpAgent: agent,
-      httpsAgent: agent,
+      httpAgent: AGENT_OPTIONS,
+      httpsAgent: AGENT_OPTIONS,
     },
   }
 }

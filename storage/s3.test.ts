@@ -2,10 +2,12 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { BlobDamaged, BlobMissing, StoreFull, StoreUnavailable } from '../src/lib/store-error.ts'
 import { storageContract } from './contract.ts'
 import { difference, ids, list, MIB, read, reusing, sample, traceOf } from './contract-samples.ts'
-import { FaultyNetwork } from './s3-faults.fixture.ts'
+import { FaultyNetwork } from './remote-faults.fixture.ts'
 import type { S3Options } from './s3-bucket.ts'
-import { partBytes, UploadMemory } from './s3-memory.ts'
-import { S3Storage } from './s3.ts'
+import { EQUAL_PARTS, UploadMemory } from './remote-memory.ts'
+import { partBytes } from './s3-parts.ts'
+import { openS3 } from './s3.ts'
+import type { ObjectStorage } from './store.ts'
 import { FAKE_KEY, FakeS3 } from './s3.fake.ts'
 
 /** Making bytes takes longer than moving them. */
@@ -20,8 +22,8 @@ async function started(): Promise<FakeS3> {
   return fake
 }
 
-async function opened(fake: FakeS3, options: Partial<S3Options> = {}): Promise<S3Storage> {
-  const storage = await S3Storage.open(
+async function opened(fake: FakeS3, options: Partial<S3Options> = {}): Promise<ObjectStorage> {
+  const storage = await openS3(
     {
       bucket: fake.bucket,
       endpoint: fake.endpoint,
@@ -39,7 +41,7 @@ async function opened(fake: FakeS3, options: Partial<S3Options> = {}): Promise<S
 
 async function faulty(
   options: Partial<S3Options> = {},
-): Promise<{ fake: FakeS3; network: FaultyNetwork; storage: S3Storage }> {
+): Promise<{ fake: FakeS3; network: FaultyNetwork; storage: ObjectStorage }> {
   const fake = await started()
   const network = await FaultyNetwork.before(fake.endpoint)
   onTestFinished(async () => network[Symbol.asyncDispose]())
@@ -134,7 +136,7 @@ describe('memory', () => {
   const PART = 8 * MIB
 
   test('an upload with parts on their way waits, one without does not', async () => {
-    const memory = new UploadMemory()
+    const memory = new UploadMemory(EQUAL_PARTS)
     const lent = await Promise.all(Array.from({ length: 16 }, () => memory.take(PART, () => false)))
     let isAhead = true
     let got: Buffer | undefined
@@ -149,7 +151,7 @@ describe('memory', () => {
   })
 
   test('whoever waits gives up at an abort', async () => {
-    const memory = new UploadMemory()
+    const memory = new UploadMemory(EQUAL_PARTS)
     await memory.take(200 * MIB, () => false)
     const abort = new AbortController()
     const waiting = memory.take(PART, () => true, abort.signal)

@@ -23,7 +23,7 @@ import {
 import { storageContract } from '../../storage/contract.ts'
 import { bytesOf } from '../../storage/kill.child.ts'
 import { openStorage, type StorageOptions } from '../../storage/open.ts'
-import { FaultyNetwork } from '../../storage/s3-faults.fixture.ts'
+import { FaultyNetwork } from '../../storage/remote-faults.fixture.ts'
 import type { ObjectStorage } from '../../storage/store.ts'
 
 const BUCKET = 'blobs'
