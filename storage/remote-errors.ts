@@ -26,6 +26,9 @@ export function isUncertain({ status }: Answer): boolean {
   return status === undefined || status >= 500
 }
 
+/** Said in our words already. */
+const OURS = [StoreUnavailable, StoreFull, BlobMissing, BlobDamaged]
+
 /** The error of a call as the storage's own: of a network, a service, or an aborted one. */
 export function translated(
   dialect: Dialect,
@@ -34,7 +37,7 @@ export function translated(
   signal?: AbortSignal,
 ): unknown {
   if (signal?.aborted === true) return signal.reason
-  if (error instanceof StoreUnavailable || error instanceof BlobMissing) return error
+  if (OURS.some((kind) => error instanceof kind)) return error
   const { code, status, message } = dialect.answerOf(error)
   const told = `${what}: ${code}: ${oneLine(message)} (${dialect.place})`
   const cause = { cause: error }
@@ -48,9 +51,15 @@ export function translated(
   return new Error(told, cause)
 }
 
+/** Whether the same call may go through in a moment: not what only a person can mend. */
+export function isPassing({ status }: Answer, error: unknown): boolean {
+  if (status === undefined) return isOfNetwork(error)
+  return status >= 500 || status === 429 || status === 408
+}
+
 /** Timeouts, overload, outages, and 403: keys are renewed while a gateway runs. */
 function isLater(status: number): boolean {
-  return status >= 500 || status === 429 || status === 408 || status === 403 || status === 401
+  return status >= 500 || [401, 403, 408, 429].includes(status)
 }
 
 /** Names of errors without an answer: of an SDK that waited too long, or found nobody to sign as for now. */

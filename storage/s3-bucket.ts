@@ -5,8 +5,8 @@
  * them is signed, and the service verifies it.
  */
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3'
-import { isUlid } from '../src/lib/ulid.ts'
 import { AGENT_OPTIONS, CONNECT_TIMEOUT_MS, IDLE_TIMEOUT_MS } from './remote-agent.ts'
+import { BlobKeys } from './remote-keys.ts'
 import type { BlobId } from './store.ts'
 
 export interface S3Options {
@@ -37,17 +37,16 @@ const WITH_BODIES: ReadonlySet<string | undefined> = new Set([
   'UploadPartCommand',
 ])
 
-export class Bucket implements Disposable {
+export class Bucket extends BlobKeys implements Disposable {
   readonly name: string
-  readonly prefix: string
   readonly checksum: 'crc32' | 'md5'
   readonly client: S3Client
   /** For messages: where the bucket is. */
   readonly place: string
 
   constructor(options: S3Options) {
+    super(options.prefix)
     this.name = options.bucket
-    this.prefix = options.prefix ?? ''
     this.checksum = options.checksum ?? 'crc32'
     this.place =
       options.endpoint ?? `AWS${options.region === undefined ? '' : ` in ${options.region}`}`
@@ -62,16 +61,6 @@ export class Bucket implements Disposable {
       },
       { step: 'build', name: 'unsignedPayload' },
     )
-  }
-
-  keyOf(id: BlobId): string {
-    return this.prefix + id
-  }
-
-  /** The blob of a key; undefined for keys of others. */
-  idOf(key: string): BlobId | undefined {
-    const id = key.slice(this.prefix.length)
-    return key.startsWith(this.prefix) && isUlid(id) ? id : undefined
   }
 
   /** Bucket and key, as every call names them. */

@@ -17,7 +17,7 @@ const DAY_MS = 24 * 3600 * 1000
 const NOW = Date.now()
 
 async function started(): Promise<FakeS3> {
-  const fake = await FakeS3.start()
+  const fake = await new FakeS3().start()
   onTestFinished(async () => fake[Symbol.asyncDispose]())
   return fake
 }
