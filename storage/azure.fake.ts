@@ -83,7 +83,7 @@ export class FakeAzure extends FakeService {
       .filter((name) => name.startsWith('x-ms-'))
       .toSorted()
       .map((name) => `${name}:${String(headers[name])}`)
-    const query = [...searchParams].toSorted().map(([name, value]) => `\n${name}:${value}`)
+    const query = [...searchParams].map(([name, value]) => `\n${name}:${value}`).toSorted()
     const encoding = [headers['content-encoding'] ?? '', headers['content-language'] ?? '']
     const first = [method, ...encoding, length ?? '', ...standard, ...own]
     const text = `${first.join('\n')}\n/${ACCOUNT}${pathname}${query.join('')}`

@@ -125,8 +125,6 @@ export class GcsBucket extends BlobKeys implements Disposable {
       validateStatus: (code) => (code >= 200 && code < 300) || code === accepted,
       agent: this.#agent,
       errorRedactor: forget,
-      // Of the transport behind: bytes come as they are stored.
-      ...{ compress: false },
       ...(headers === undefined ? {} : { headers: { ...headers } }),
       ...(body === undefined ? {} : { data: body }),
       ...(signal === undefined ? {} : { signal }),

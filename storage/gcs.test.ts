@@ -148,7 +148,7 @@ describe('opening', () => {
   }
 
   const pair = generateKeyPairSync('rsa', { modulusLength: 2048 })
-  const pem = pair.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+  const pem = pair.privateKey.export({ type: 'pkcs8', format: 'pem' })
 
   test('the credentials of a file sign each request', async () => {
     const fake = await started()
@@ -178,7 +178,7 @@ describe('opening', () => {
       "another's key",
       () => {
         const other = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
-        const text = other.export({ type: 'pkcs8', format: 'pem' }).toString()
+        const text = other.export({ type: 'pkcs8', format: 'pem' })
         return { credentialsFile: fileOf(serviceAccount(text)) }
       },
       /not valid any more/,

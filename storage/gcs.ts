@@ -135,7 +135,7 @@ class GcsService implements RemoteService {
     query.set('fields', 'items(name,size),nextPageToken')
     if (after !== '') query.set('startOffset', prefix + after)
     for (;;) {
-      const url = this.#bucket.url(`/o?${query}`)
+      const url = this.#bucket.url(`/o?${query.toString()}`)
       const { data } = await this.#bucket
         .call<Page>({ method: 'GET', url })
         .catch((error: unknown) => {

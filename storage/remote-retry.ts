@@ -11,7 +11,7 @@ export interface Retries {
   /** Of one call, the first one included. */
   readonly attempts: number
   /** Whether the same call may go through later. */
-  isTransient(error: unknown): boolean
+  readonly isTransient: (error: unknown) => boolean
 }
 
 /** Ends with the last error, or with the signal's reason while it waits. The call is one that may be repeated. */
