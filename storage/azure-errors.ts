@@ -42,7 +42,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
   AuthorizationPermissionMismatch:
     'this identity may not use the container: see the role in docs/storage-azure.md',
   AuthorizationFailure:
-    'the account refuses this machine or this key: see its network rules, and the role in docs/storage-azure.md',
+    'the account refuses this key, identity or machine: mend storage.accountKey, or see its network rules and the role in docs/storage-azure.md',
   KeyBasedAuthenticationNotPermitted:
     'the account takes no keys: leave out storage.accountKey, and give an identity the role in docs/storage-azure.md',
   AccountIsDisabled: 'the account is disabled: enable it',

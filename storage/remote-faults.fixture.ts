@@ -5,6 +5,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, request as ask, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { drained } from './remote.fake.ts'
 
 export interface Fault {
   /** Method and path with query: which requests. */
@@ -116,19 +117,6 @@ export class FaultyNetwork implements AsyncDisposable {
     }
     response.end()
   }
-}
-
-/** Resolves once more can be written, or nobody listens any more. */
-function drained(response: ServerResponse): Promise<void> {
-  return new Promise((resolve) => {
-    const go = (): void => {
-      response.off('drain', go)
-      response.off('close', go)
-      resolve()
-    }
-    response.on('drain', go)
-    response.on('close', go)
-  })
 }
 
 function bytesBefore(act: Fault['act'] | undefined): number {

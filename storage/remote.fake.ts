@@ -62,10 +62,22 @@ export abstract class FakeService implements AsyncDisposable {
 async function writeZeros(response: ServerResponse, count: number): Promise<void> {
   for (let left = count; left > 0; left -= ZEROS.length) {
     if (response.destroyed) return
-    if (!response.write(ZEROS.subarray(0, left)))
-      await Promise.race([once(response, 'drain'), once(response, 'close')])
+    if (!response.write(ZEROS.subarray(0, left))) await drained(response)
   }
   response.end()
+}
+
+/** Resolves once more can be written, or nobody listens any more. */
+export function drained(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      response.off('drain', done)
+      response.off('close', done)
+      resolve()
+    }
+    response.on('drain', done)
+    response.on('close', done)
+  })
 }
 
 /** The bytes of a range header, as far as they are there; undefined: all. A start beyond the end is `start >= size`. */
