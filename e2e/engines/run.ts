@@ -50,11 +50,11 @@ function filesOf(engine: string): readonly string[] {
     )
 }
 
-async function prepare({ engine, prepare: find }: TestedEngine): Promise<void> {
+async function prepare(tested: TestedEngine): Promise<void> {
   try {
-    await find()
+    await tested.prepare()
   } catch (error) {
-    failures.set(engine, (error as Error).message)
+    failures.set(tested.engine, (error as Error).message)
   }
 }
 
