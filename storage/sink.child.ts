@@ -19,3 +19,5 @@ async function sinkOf(name: string | undefined): Promise<StorageOptions> {
 }
 
 console.log(JSON.stringify(await sinkOf(process.argv[2])))
+// It ends with whoever started it, however that ends.
+process.stdin.on('end', () => process.exit()).resume()

@@ -1,4 +1,4 @@
 /** The memory of the storage `azure` under load. */
 import { memoryPromises } from './memory-bound.ts'
 
-memoryPromises('azure', 64 * 1024 ** 2)
+memoryPromises('azure', 32 * 1024 ** 2)

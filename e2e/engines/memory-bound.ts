@@ -16,7 +16,7 @@ const GROWTH_MAX = 64 * MIB
 /** Of all readers, by their pool. */
 const READING_BYTES = 32 * MIB
 /** Buffers that were filled once are warm: what comes then is growth. */
-const WARM_SIZE = 32 * MIB
+const WARM_SIZE = 16 * MIB
 const CHUNK = Buffer.alloc(MIB, 7)
 
 async function* long(sizeBytes: number): AsyncGenerator<Uint8Array> {
@@ -51,7 +51,7 @@ async function growthOf(work: () => Promise<unknown>): Promise<number> {
 /** `sizeBytes`: of each blob. */
 export function memoryPromises(service: 'gcs' | 'azure', sizeBytes: number): void {
   test(`${AT_ONCE} puts and ${AT_ONCE} gets of ${sizeBytes / MIB} MiB at once take little memory`, async () => {
-    const child = spawn(process.execPath, [SINK, service], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const child = spawn(process.execPath, [SINK, service], { stdio: ['pipe', 'pipe', 'inherit'] })
     try {
       const [line] = (await once(createInterface(child.stdout), 'line')) as [string]
       await using storage = await openStorage(JSON.parse(line) as StorageOptions, SILENT)
@@ -70,5 +70,5 @@ export function memoryPromises(service: 'gcs' | 'azure', sizeBytes: number): voi
     } finally {
       await ended(child)
     }
-  })
+  }, 300_000)
 }
