@@ -17,10 +17,7 @@ type Kind = 'metadata' | 'storage'
 const README = fileURLToPath(new URL('../README.md', import.meta.url))
 const BEGIN = '<!-- matrix: written by `npm run matrix` -->'
 const END = '<!-- /matrix -->'
-const HEAD = [
-  '|          | engine | contract | against a service | end to end, with |',
-  '| -------- | ------ | -------: | ----------------- | ---------------- |',
-]
+const HEAD = ['', 'engine', 'contract', 'against a service', 'end to end, with']
 const NOTHING = '–'
 const CELL = /^(–|\d+( failed)?|[\w .-]+: \d+( failed)?(; [\w .-]+: \d+( failed)?)*)$/
 
@@ -70,10 +67,15 @@ function table(): string {
   const rows = (['metadata', 'storage'] as const).flatMap((kind) =>
     engines(kind).map((engine, at) => {
       const cells = [contractOf(kind, engine), serviceOf(kind, engine), pairsOf(kind, engine)]
-      return `| ${[at === 0 ? kind : '', `\`${engine}\``, ...cells].join(' | ')} |`
+      return [at === 0 ? kind : '', `\`${engine}\``, ...cells]
     }),
   )
-  return [...HEAD, ...rows].join('\n')
+  const widths = HEAD.map((_, column) =>
+    Math.max(3, ...[HEAD, ...rows].map((row) => row[column]?.length ?? 0)),
+  )
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |`
+  return [line(HEAD), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n')
 }
 
 /** What is between the markers. */
