@@ -54,8 +54,8 @@ storageRemoteContract('azure', {
   },
   requests: {
     whole: /^PUT [^?]*$/,
-    secondPart: /^PUT .*comp=block&/,
-    ending: /^PUT .*comp=blocklist/,
+    part: /^PUT .*comp=block&/,
+    ending: { of: /^PUT .*comp=blocklist/ },
     get: /^GET [^?]*$/,
   },
 })

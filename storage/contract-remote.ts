@@ -36,9 +36,10 @@ export interface RemoteContract {
   /** Requests, as method and path with query. */
   readonly requests: {
     readonly whole: RegExp
-    readonly secondPart: RegExp
-    /** The one that makes a blob of parts visible. */
-    readonly ending: RegExp
+    /** Of a part that is not the last, of two. */
+    readonly part: RegExp
+    /** The one that makes a blob of two parts visible; `skip`: such requests before it. */
+    readonly ending: Pick<Fault, 'of' | 'skip'>
     readonly get: RegExp
   }
 }
@@ -229,7 +230,7 @@ function downloadPromises(open: Open, { requests: { get } }: RemoteContract): vo
 }
 
 function faultPromises(open: Open, { requests }: RemoteContract): void {
-  const { whole, secondPart, ending, get } = requests
+  const { whole, part, ending, get } = requests
   /** What stands before the service answers in its place. */
   const outages: readonly Fault['act'][] = [
     'refuse',
@@ -266,24 +267,24 @@ function faultPromises(open: Open, { requests }: RemoteContract): void {
     'a hiccup is not noticed, each call is tried again: %j',
     async (act) => {
       const { fake, network, storage } = await open()
-      for (const of of [whole, secondPart, get]) network.add({ of, times: 1, act })
-      if (ending.source !== secondPart.source) network.add({ of: ending, times: 1, act })
+      for (const of of [whole, part, get]) network.add({ of, times: 1, act })
+      network.add({ ...ending, times: 1, act })
       const [small, large] = [ids.next(), ids.next()]
       await storage.put(small, sample(10))
       await storage.put(large, reusing(first(9 * MIB), MIB))
       expect(difference(await read(await storage.get(small)), sample(10))).toBe('none')
       expect(difference(await read(await storage.get(large)), first(9 * MIB))).toBe('none')
-      expect(network.happened).toHaveLength(ending.source === secondPart.source ? 3 : 4)
+      expect(network.happened).toHaveLength(4)
       expect(fake.unfinished()).toBe(0)
     },
   )
 
-  test.each<readonly [string, RegExp, number]>([
-    ['in one request', whole, 10],
+  test.each<readonly [string, Pick<Fault, 'of' | 'skip'>, number]>([
+    ['in one request', { of: whole }, 10],
     ['in parts', ending, 9 * MIB],
-  ])('a put of which nobody hears whether it came is taken back: %s', async (_, of, size) => {
+  ])('a put of which nobody hears whether it came is taken back: %s', async (_, which, size) => {
     const { fake, network, storage } = await open()
-    network.add({ of, act: 'dropAnswer' })
+    network.add({ ...which, act: 'dropAnswer' })
     const putting = storage.put(ids.next(), size > PART ? reusing(first(size), MIB) : first(size))
     await expect(putting).rejects.toBeInstanceOf(StoreUnavailable)
     expect([fake.keys(), fake.unfinished()]).toEqual([[], 0])
@@ -306,7 +307,7 @@ function faultPromises(open: Open, { requests }: RemoteContract): void {
 
   test('a part that fails ends the put while the body is still coming', async () => {
     const { fake, network, storage } = await open()
-    network.add({ of: secondPart, act: { status: 503, code: 'SlowDown' } })
+    network.add({ of: part, act: { status: 503, code: 'SlowDown' } })
     async function* endless(): AsyncGenerator<Uint8Array> {
       for (;;) yield first(MIB)
     }

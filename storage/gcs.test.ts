@@ -43,8 +43,8 @@ storageRemoteContract('gcs', {
   open: (fake, settings) => openGcs({ bucket: (fake as Watched).bucket, ...settings }),
   requests: {
     whole: /^POST .*uploadType=media/,
-    secondPart: /^PUT .*upload_id/,
-    ending: /^PUT .*upload_id/,
+    part: /^PUT .*upload_id/,
+    ending: { of: /^PUT .*upload_id/, skip: 1 },
     get: /^GET .*alt=media/,
   },
 })

@@ -79,8 +79,8 @@ storageRemoteContract('s3', {
     ),
   requests: {
     whole: /^PUT .*PutObject/,
-    secondPart: /^PUT .*partNumber=2/,
-    ending: /^POST .*uploadId/,
+    part: /^PUT .*partNumber=2/,
+    ending: { of: /^POST .*uploadId/ },
     get: /^GET .*GetObject/,
   },
 })
