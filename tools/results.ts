@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { Reporter, TestCase, TestModule } from 'vitest/node'
+import type { Reporter, TestCase, TestModule, Vitest } from 'vitest/node'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const FOLDER = join(ROOT, '.results')
@@ -32,12 +32,19 @@ export function readResults(name: 'unit' | 'engines' | 'e2e'): readonly Result[]
 /** Keeps in `.results/<name>.json` what came of each file and heading when it was last run. */
 export default class Results implements Reporter {
   readonly #name: 'unit' | 'engines' | 'e2e'
+  #isPartial = false
 
   constructor({ name }: { readonly name: 'unit' | 'engines' | 'e2e' }) {
     this.#name = name
   }
 
+  /** A run of some tests of a file says nothing of the file. */
+  onInit({ config }: Vitest): void {
+    this.#isPartial = config.testNamePattern !== undefined
+  }
+
   onTestRunEnd(modules: readonly TestModule[]): void {
+    if (this.#isPartial) return
     const date = new Date().toISOString().slice(0, 10)
     const fresh = modules.flatMap((module) => resultsOf(module, date))
     const keys = new Set(fresh.map(({ file, suite }) => `${file} ${suite}`))
