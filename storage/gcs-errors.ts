@@ -1,7 +1,7 @@
 /** What Google Cloud Storage, and those who sign in to it, say when they refuse. */
 import { type Answer, type Dialect, refusal } from './remote-errors.ts'
 import type { StoreUnavailable } from '../src/lib/store-error.ts'
-import type { GcsOptions } from './gcs-bucket.ts'
+import type { GcsOptions } from './gcs-client.ts'
 
 /** Ours, for the 404 of a bucket: Google's word is that of an object, `notFound`. */
 const NO_BUCKET = 'bucketNotFound'

@@ -5,7 +5,8 @@
  */
 import { BlobDamaged } from '../src/lib/store-error.ts'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { GcsAnswer, GcsBucket } from './gcs-bucket.ts'
+import type { GcsBucket } from './gcs-bucket.ts'
+import type { GcsAnswer } from './gcs-client.ts'
 import { answerOf, NO_SESSION } from './gcs-errors.ts'
 import type { Part, Parts } from './remote-service.ts'
 import type { BlobId } from './store.ts'
@@ -31,9 +32,9 @@ export async function putObject(
   checksum: string,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const { data } = await bucket.call<Stored>({
+  const { data } = await bucket.client.call<Stored>({
     method: 'POST',
-    url: bucket.uploadUrl(id, 'media'),
+    url: bucket.uploadUrl(id),
     headers: { 'content-type': TYPE, 'x-goog-hash': `crc32c=${checksum}` },
     body: bytes,
     signal,
@@ -50,7 +51,10 @@ async function checkStored(
   checksum: string,
 ): Promise<void> {
   if (Number(size) === sizeBytes && crc32c === checksum) return
-  await bucket.call({ method: 'DELETE', url: bucket.objectUrl(id) }).catch(() => {})
+  await bucket
+    .file(id)
+    .delete()
+    .catch(() => {})
   const stored = `${size} bytes with CRC32C ${crc32c}`
   throw new BlobDamaged(`blob ${id}: ${sizeBytes} bytes with CRC32C ${checksum} became ${stored}`)
 }
@@ -68,13 +72,10 @@ export class GcsParts implements Parts {
   }
 
   static async begin(bucket: GcsBucket, id: BlobId): Promise<GcsParts> {
-    const { headers } = await bucket.call({
-      method: 'POST',
-      url: bucket.uploadUrl(id, 'resumable'),
-      headers: { 'x-upload-content-type': TYPE },
-    })
-    const session = headers.get('location')
-    if (session === null) throw new Error('the service has begun an upload without an address')
+    const file = bucket.file(id)
+    const metadata = { contentType: TYPE }
+    const [session] = await bucket.client.tried(() => file.createResumableUpload({ metadata }))
+    if (!session) throw new Error('the service has begun an upload without an address')
     return new GcsParts(bucket, id, bucket.given(session))
   }
 
@@ -109,7 +110,9 @@ export class GcsParts implements Parts {
   async abort(): Promise<void> {
     if (this.#isStored) return
     // Its success is a 499.
-    await this.#bucket.call({ method: 'DELETE', url: this.#session, accepted: 499 }).catch(() => {})
+    await this.#bucket.client
+      .call({ method: 'DELETE', url: this.#session, accepted: 499 })
+      .catch(() => {})
   }
 
   async #put(part: Part, at: number, signal: AbortSignal): Promise<GcsAnswer<Stored>> {
@@ -118,7 +121,7 @@ export class GcsParts implements Parts {
     const total = isLast ? String(end) : '*'
     const place = at === end ? '*' : `${at}-${end - 1}`
     try {
-      return await this.#bucket.call<Stored>({
+      return await this.#bucket.client.call<Stored>({
         method: 'PUT',
         url: this.#session,
         headers: {

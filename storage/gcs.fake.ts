@@ -42,7 +42,9 @@ export class FakeGcs extends FakeService {
   takenBytesMax: number = Infinity
   permissions: readonly string[] = ['create', 'delete', 'get', 'list']
   verifyKey: KeyObject | undefined
-  /** Flips a bit of each body that comes, as a bad wire would. */
+  /** The claims of the tokens that came. */
+  readonly claims: Record<string, unknown>[] = []
+  /** Flips a bit of each blob's bytes that come, as a bad wire would. */
   isDamaging = false
   #count = 0
 
@@ -74,7 +76,7 @@ export class FakeGcs extends FakeService {
       return refused(404, 'notFound', 'The specified bucket does not exist.')
     if (body.length > 0 && Number(request.headers['content-length']) !== body.length)
       return refused(411, 'required', 'a length is required')
-    if (this.isDamaging && body.length > 0) body[0]! ^= 1
+    if (this.isDamaging && body.length > 0 && !isJson(request)) body[0]! ^= 1
     if (kind === 'iam') return this.#permitted(query)
     if (isUpload) return this.#upload(request, query, body)
     if (request.method === 'GET') return name ? this.#get(name, query, request) : this.#list(query)
@@ -88,7 +90,10 @@ export class FakeGcs extends FakeService {
     if (token === null) return false
     const [, signed = '', signature = ''] = token
     const bytes = Buffer.from(signature, 'base64url')
-    return verify('sha256', Buffer.from(signed), this.verifyKey, bytes)
+    if (!verify('sha256', Buffer.from(signed), this.verifyKey, bytes)) return false
+    const claims = Buffer.from(signed.split('.')[1] ?? '', 'base64url').toString()
+    this.claims.push(JSON.parse(claims) as Record<string, unknown>)
+    return true
   }
 
   #permitted(query: URLSearchParams): FakeAnswer {
@@ -111,7 +116,10 @@ export class FakeGcs extends FakeService {
       if (!isHashed(headers, body)) return refused(400, 'invalid', 'the CRC32C does not match')
       return described(name, this.place(name, body))
     }
-    if (type !== 'resumable' || body.length > 0) return refused(400, 'invalid', 'no such upload')
+    const isDescribed = isJson(request) && body.toString() === '{}'
+    if (type !== 'resumable' || !isDescribed) return refused(400, 'invalid', 'no such upload')
+    if (headers['x-upload-content-type'] !== 'application/octet-stream')
+      return refused(400, 'invalid', 'what is uploaded is not said')
     const session = `session-${(this.#count += 1)}`
     this.sessions.set(session, { name, chunks: [], digest: createDigest('CRC32C'), size: 0 })
     const location = `${this.endpoint}${request.url}&upload_id=${session}`
@@ -183,6 +191,10 @@ export class FakeGcs extends FakeService {
     const next = names[page.length]
     return json({ ...(items.length > 0 && { items }), ...(next && { nextPageToken: next }) })
   }
+}
+
+function isJson({ headers }: IncomingMessage): boolean {
+  return headers['content-type'] === 'application/json'
 }
 
 /** Each body has to say what it is. */

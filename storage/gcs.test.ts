@@ -2,13 +2,13 @@ import { generateKeyPairSync } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { BlobDamaged, StoreFull, StoreUnavailable } from '../src/lib/store-error.ts'
 import { storageContract } from './contract.ts'
 import { type RemoteFake, storageRemoteContract } from './contract-remote.ts'
 import { difference, ids, list, MIB, read, reusing, sample } from './contract-samples.ts'
 import { FakeGcs } from './gcs.fake.ts'
-import type { GcsOptions } from './gcs-bucket.ts'
+import type { GcsOptions } from './gcs-client.ts'
 import { openGcs } from './gcs.ts'
 import { FaultyNetwork } from './remote-faults.fixture.ts'
 import type { ObjectStorage } from './store.ts'
@@ -160,6 +160,35 @@ describe('opening', () => {
     expect(difference(await read(await storage.get(id)), sample(9 * MIB))).toBe('none')
     await storage.delete([id])
     expect(await list(storage)).toEqual([])
+    const scopes = new Set(fake.claims.map(({ scope }) => scope))
+    expect([...scopes]).toEqual(['https://www.googleapis.com/auth/devstorage.read_write'])
+  })
+
+  test('credentials of a file are not warned of on the standard error', async () => {
+    const fake = await started()
+    const warn = vi.spyOn(console, 'warn')
+    onTestFinished(() => warn.mockRestore())
+    await opened(fake, { credentialsFile: fileOf(serviceAccount(pem)) })
+    expect(warn).not.toHaveBeenCalled()
+  })
+
+  test('an emulator is reached whatever the environment says, and without a sign-in', async () => {
+    const fake = await started()
+    vi.stubEnv('STORAGE_EMULATOR_HOST', 'http://127.0.0.1:1')
+    vi.stubEnv('GOOGLE_APPLICATION_CREDENTIALS', '/nowhere/key.json')
+    onTestFinished(() => void vi.unstubAllEnvs())
+    const storage = await opened(fake)
+    const id = ids.next()
+    await storage.put(id, reusing(sample(9 * MIB), MIB))
+    expect((await list(storage)).length).toBe(1)
+  })
+
+  test("another address of Google's is signed in to, as Google's own is", async () => {
+    const fake = await started()
+    vi.stubEnv('GOOGLE_APPLICATION_CREDENTIALS', '/nowhere/key.json')
+    onTestFinished(() => void vi.unstubAllEnvs())
+    const opening = opened(fake, { endpoint: 'http://storage-mine.p.googleapis.com' })
+    await expect(opening).rejects.toThrow(/nowhere/)
   })
 
   test.each<[string, (fake: FakeGcs) => Partial<GcsOptions>, RegExp]>([

@@ -4,8 +4,10 @@
  * A blob is the object `<prefix><id>`, whole in one request or by a resumable upload; the service makes
  * it visible at once and keeps it.
  */
+import type { GetFilesOptions, GetFilesResponse } from '@google-cloud/storage'
 import { BlobMissing, StoreUnavailable } from '../src/lib/store-error.ts'
-import { GcsBucket, type GcsOptions } from './gcs-bucket.ts'
+import { GcsBucket } from './gcs-bucket.ts'
+import { GcsClient, type GcsOptions } from './gcs-client.ts'
 import { answerOf, gcsDialect, refused } from './gcs-errors.ts'
 import { GcsParts, putObject } from './gcs-upload.ts'
 import { type Dialect, isUncertain, translated } from './remote-errors.ts'
@@ -21,6 +23,8 @@ import { RemoteStorage } from './remote.ts'
 import type { BlobId, BlobInfo, ObjectStorage } from './store.ts'
 
 const DELETES_AT_ONCE = 16
+/** The most that the service gives at once. */
+const PAGE_KEYS = 1000
 /** What a storage does with its bucket. */
 const PERMISSIONS = ['create', 'delete', 'get', 'list'].map((verb) => `storage.objects.${verb}`)
 
@@ -28,8 +32,9 @@ const PERMISSIONS = ['create', 'delete', 'get', 'list'].map((verb) => `storage.o
 export async function openGcs(options: GcsOptions): Promise<ObjectStorage> {
   let bucket: GcsBucket | undefined
   try {
-    bucket = await GcsBucket.signedIn(options)
-    await bucket.call({ method: 'GET', url: bucket.url('/o?maxResults=1&fields=kind') })
+    bucket = new GcsBucket(options, await GcsClient.signedIn(options))
+    // Whether the bucket exists may be asked only by who may see its settings: a list says it too.
+    await bucket.objects.getFiles({ maxResults: 1, fields: 'kind' })
     await checkPermissions(bucket)
     return new RemoteStorage(new GcsService(bucket))
   } catch (error) {
@@ -40,15 +45,13 @@ export async function openGcs(options: GcsOptions): Promise<ObjectStorage> {
 
 /** Emulators and others that do not know the question let it pass. */
 async function checkPermissions(bucket: GcsBucket): Promise<void> {
-  const asked = PERMISSIONS.map((permission) => `permissions=${permission}`).join('&')
-  const url = bucket.url(`/iam/testPermissions?${asked}`)
-  const { data } = await bucket
-    .call<{ readonly permissions?: readonly string[] }>({ method: 'GET', url })
-    .catch((error: unknown) => {
+  const lacking = await bucket.objects.iam.testPermissions(PERMISSIONS).then(
+    ([held]) => PERMISSIONS.filter((permission) => held[permission] !== true),
+    (error: unknown) => {
       if (isUncertain(answerOf(error)) && answerOf(error).status !== 501) throw error
-      return { data: { permissions: PERMISSIONS } }
-    })
-  const lacking = PERMISSIONS.filter((permission) => !data.permissions?.includes(permission))
+      return []
+    },
+  )
   if (lacking.length > 0)
     throw new StoreUnavailable(
       `storage: the bucket ${bucket.name} (${bucket.place}) cannot be used: these credentials lack ${lacking.join(', ')}: see the roles in docs/storage-gcs.md`,
@@ -57,7 +60,6 @@ async function checkPermissions(bucket: GcsBucket): Promise<void> {
 
 interface Page {
   readonly items?: readonly { readonly name?: string; readonly size?: string }[]
-  readonly nextPageToken?: string
 }
 
 class GcsService implements RemoteService {
@@ -74,7 +76,7 @@ class GcsService implements RemoteService {
   constructor(bucket: GcsBucket) {
     this.#bucket = bucket
     this.#dialect = gcsDialect(`bucket ${bucket.name}, ${bucket.place}`)
-    this.idleTimeoutMs = bucket.idleTimeoutMs
+    this.idleTimeoutMs = bucket.client.idleTimeoutMs
   }
 
   /** All parts but the last are multiples of 256 KiB, and of any number. */
@@ -109,9 +111,9 @@ class GcsService implements RemoteService {
   async ask(id: BlobId, { start, end, tag }: Wanted, signal?: AbortSignal): Promise<Download> {
     const isWhole = start === 0 && end === undefined
     const generation = tag === undefined ? '' : `&ifGenerationMatch=${tag}`
-    const { headers, data } = await this.#bucket.download({
+    const { headers, data } = await this.#bucket.client.download({
       method: 'GET',
-      url: `${this.#bucket.objectUrl(id)}?alt=media${generation}`,
+      url: `${this.#bucket.mediaUrl(id)}${generation}`,
       headers: isWhole ? {} : { range: `bytes=${start}-${end === undefined ? '' : end - 1}` },
       signal,
     })
@@ -130,23 +132,25 @@ class GcsService implements RemoteService {
 
   async *list(after: BlobId): AsyncGenerator<BlobInfo> {
     const { prefix } = this.#bucket
-    // Deeper names belong to others, and come as one.
-    const query = new URLSearchParams({ prefix, delimiter: '/', maxResults: '1000' })
-    query.set('fields', 'items(name,size),nextPageToken')
-    if (after !== '') query.set('startOffset', prefix + after)
-    for (;;) {
-      const url = this.#bucket.url(`/o?${query.toString()}`)
-      const { data } = await this.#bucket
-        .call<Page>({ method: 'GET', url })
+    const wanted: GetFilesOptions = {
+      prefix,
+      // Deeper names belong to others, and come as one.
+      delimiter: '/',
+      maxResults: PAGE_KEYS,
+      fields: 'items(name,size),nextPageToken',
+      ...(after === '' ? {} : { startOffset: prefix + after }),
+    }
+    for (let query: GetFilesOptions | null = wanted; query !== null;) {
+      const [, next, page]: GetFilesResponse = await this.#bucket.objects
+        .getFiles(query)
         .catch((error: unknown) => {
           throw this.translated('listing blobs', error)
         })
-      for (const { name = '', size } of data.items ?? []) {
+      for (const { name = '', size } of (page as Page).items ?? []) {
         const id = this.#bucket.idOf(name)
         if (id !== undefined && id > after && size !== undefined) yield { id, size: Number(size) }
       }
-      if (data.nextPageToken === undefined || data.nextPageToken === '') return
-      query.set('pageToken', data.nextPageToken)
+      query = next
     }
   }
 
@@ -156,7 +160,7 @@ class GcsService implements RemoteService {
 
   async #deleteOne(id: BlobId): Promise<void> {
     try {
-      await this.#bucket.call({ method: 'DELETE', url: this.#bucket.objectUrl(id) })
+      await this.#bucket.file(id).delete()
     } catch (error) {
       const failure = this.translated(`deleting blob ${id}`, error)
       if (!(failure instanceof BlobMissing)) throw failure

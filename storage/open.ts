@@ -3,7 +3,7 @@ import type { Meter } from '../src/lib/meter.ts'
 import { MeasuredStorage } from './measured.ts'
 import type { S3Options } from './s3-bucket.ts'
 import type { AzureOptions } from './azure-container.ts'
-import type { GcsOptions } from './gcs-bucket.ts'
+import type { GcsOptions } from './gcs-client.ts'
 import type { SealOptions } from './sealed-keys.ts'
 import type { ObjectStorage } from './store.ts'
 
