@@ -72,6 +72,18 @@ describe('an upload in chunks', () => {
     expect([fake.objects.size, fake.sessions.size]).toEqual([0, 0])
   })
 
+  test('whose beginning the service refuses is an error that keeps nothing of what was sent', async () => {
+    const fake = await started()
+    await using network = await FaultyNetwork.before(fake.endpoint)
+    const storage = await opened(fake, { endpoint: network.endpoint })
+    network.add({ of: /uploadType=resumable/, act: { status: 400, code: 'invalid' } })
+    const error = await storage
+      .put(ids.next(), reusing(BYTES, MIB))
+      .catch((caught: unknown) => caught)
+    const { config } = (error as { cause: { config: { data: unknown } } }).cause
+    expect(config.data).toBe(undefined)
+  })
+
   test('that the service has forgotten is StoreUnavailable', async () => {
     const fake = await started()
     const storage = await opened(fake)
@@ -91,6 +103,26 @@ test.each([10, 9 * MIB])('a body of %i bytes that arrives damaged is not stored'
   const putting = storage.put(ids.next(), reusing(sample(size), MIB))
   await expect(putting).rejects.toThrow(/CRC32C/)
   expect(fake.objects.size).toBe(0)
+})
+
+type Call = (storage: ObjectStorage) => Promise<unknown>
+
+test.each<[string, RegExp, Call]>([
+  [
+    'the beginning of an upload',
+    /uploadType=resumable/,
+    (storage) => storage.put(ids.next(), reusing(sample(9 * MIB), MIB)),
+  ],
+  ['a delete', /^DELETE /, (storage) => storage.delete([ids.next()])],
+  ['a list', /^GET .*delimiter/, (storage) => list(storage)],
+])('%s on which nothing moves is given up', async (_, of, call) => {
+  const fake = await started()
+  await using network = await FaultyNetwork.before(fake.endpoint)
+  const storage = await opened(fake, { endpoint: network.endpoint, idleTimeoutMs: 200 })
+  network.add({ of, act: { delayMs: 3000 } })
+  const begun = Date.now()
+  await expect(call(storage)).rejects.toBeInstanceOf(StoreUnavailable)
+  expect(Date.now() - begun).toBeLessThan(2500)
 })
 
 test('what the service says it has stored is compared', async () => {
