@@ -4,7 +4,7 @@ const config: ViteUserConfig = defineConfig({
   test: {
     root: import.meta.dirname,
     include: ['clients/*.e2e.ts', 'journeys/*.e2e.ts'],
-    reporters: ['default', '../tools/closing-line.ts'],
+    reporters: ['default', ['../tools/results.ts', { name: 'e2e' }], '../tools/closing-line.ts'],
     testTimeout: 180_000,
     hookTimeout: 120_000,
     maxWorkers: 2,

@@ -7,7 +7,7 @@ import { CLOUD_OPTIONS } from './config-cloud-options.ts'
 import { DYNAMODB_OPTIONS } from './config-dynamodb-options.ts'
 import { LIMITS_OPTIONS } from './config-limits-options.ts'
 import { POSTGRES_OPTIONS } from './config-postgres-options.ts'
-import { S3_OPTIONS } from './config-s3-options.ts'
+import { REMOTE_STORAGE_OPTIONS } from './config-storage-options.ts'
 import { WORK_OPTIONS } from './config-work-options.ts'
 
 export interface Option {
@@ -155,7 +155,7 @@ export const OPTIONS: readonly Option[] = [
     env: 'SLUICE_STORAGE',
     kind: 'text',
     preset: 'fs',
-    hint: 'memory|fs|sqlite|s3',
+    hint: 'memory|fs|sqlite|s3|gcs|azure',
     help: 'engine for the bytes of objects',
   },
   {
@@ -165,7 +165,7 @@ export const OPTIONS: readonly Option[] = [
     hint: 'PATH',
     help: 'its folder or file; <data>/objects or <data>/objects.db where unset',
   },
-  ...S3_OPTIONS,
+  ...REMOTE_STORAGE_OPTIONS,
   {
     key: 'encryption.kms.defaultKey',
     env: 'SLUICE_KMS_DEFAULT_KEY',

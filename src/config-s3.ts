@@ -1,8 +1,8 @@
 /** The keys of `storage` that the engine `s3` has: what they may be, and what comes of them. */
-import { resolve } from 'node:path'
 import * as z from 'zod'
 import type { EngineOptions } from '../storage/open.ts'
 import { blame, ConfigError, type Raw } from './config-load.ts'
+import { type ReadSecret, secretOf } from './config-secret.ts'
 
 export interface S3Settings {
   bucket?: string | undefined
@@ -14,7 +14,7 @@ export interface S3Settings {
   secretAccessKey?: string | undefined
   secretAccessKeyFile?: string | undefined
   maxAttempts?: number | undefined
-  checksum?: 'crc32' | 'md5' | undefined
+  checksum?: 'crc32' | 'crc64' | 'md5' | undefined
 }
 
 const TEXT = z.string().min(1).optional()
@@ -43,32 +43,22 @@ export const S3_SHAPE: {
   secretAccessKey: TEXT,
   secretAccessKeyFile: TEXT,
   maxAttempts: z.int().min(1).max(20).optional(),
-  checksum: z.enum(['crc32', 'md5']).optional(),
+  checksum: z.enum(['crc32', 'crc64', 'md5']).optional(),
 }
 
-/** The engine's options; `readSecret` reads the file of a secret. */
-export function s3Engine(
-  storage: S3Settings,
-  raw: Raw,
-  readSecret: (file: string, place: string) => string,
-): EngineOptions {
-  const { bucket, secretAccessKeyFile: file, ...others } = storage
+export function s3Engine(storage: S3Settings, raw: Raw, readSecret: ReadSecret): EngineOptions {
+  const { bucket, checksum, ...others } = storage
   const place = (key: string): string => `${blame(raw, ['storage', key])}: `
   if (bucket === undefined)
     throw new ConfigError([`${place('engine')}storage.bucket: is missing: s3 needs one`])
-  if (storage.secretAccessKey !== undefined && file !== undefined)
-    throw new ConfigError([
-      `${place('secretAccessKeyFile')}storage: either secretAccessKey or secretAccessKeyFile is meant, not both`,
-    ])
-  const secretAccessKey =
-    file === undefined
-      ? storage.secretAccessKey
-      : readSecret(resolve(raw.cwd, file), place('secretAccessKeyFile'))
+  if (checksum === 'crc64')
+    throw new ConfigError([`${place('checksum')}storage.checksum: s3 knows crc32 and md5`])
+  const secretAccessKey = secretOf('storage', storage, 'secretAccessKey', raw, readSecret)
   if ((storage.accessKeyId === undefined) !== (secretAccessKey === undefined))
     throw new ConfigError([
       `${place(secretAccessKey === undefined ? 'accessKeyId' : 'secretAccessKey')}storage: accessKeyId and its secret go together: one is unset`,
     ])
-  const { prefix, region, endpoint, pathStyle, accessKeyId, maxAttempts, checksum } = others
+  const { prefix, region, endpoint, pathStyle, accessKeyId, maxAttempts } = others
   const keys = { accessKeyId, secretAccessKey }
   return {
     engine: 's3',

@@ -5,6 +5,8 @@
 import { isIP } from 'node:net'
 import * as z from 'zod'
 import { preset } from './config-options.ts'
+import { AZURE_SHAPE, type AzureSettings } from './config-azure.ts'
+import { GCS_SHAPE, type GcsSettings } from './config-gcs.ts'
 import {
   METADATA_ENGINES,
   type MetadataEngine,
@@ -39,10 +41,12 @@ interface Shape<Measure> {
     cache: { rows: number; ttl: Measure }
   } & ServiceSettings
   storage: {
-    engine: 'memory' | 'fs' | 'sqlite' | 's3'
+    engine: 'memory' | 'fs' | 'sqlite' | 's3' | 'gcs' | 'azure'
     path?: string | undefined
     seal?: { keys: KeySettings[] } | undefined
-  } & S3Settings
+  } & S3Settings &
+    GcsSettings &
+    AzureSettings
   encryption: EncryptionSettings
   etag: 'md5' | 'opaque'
   torrent: { tracker: 'off' | 'on' }
@@ -244,12 +248,14 @@ function build() {
       .prefault({}),
     storage: z
       .strictObject({
-        engine: choice('storage.engine', ['memory', 'fs', 'sqlite', 's3']),
+        engine: choice('storage.engine', ['memory', 'fs', 'sqlite', 's3', 'gcs', 'azure']),
         path: FOLDER,
         seal: z
           .strictObject({ keys: z.array(keySettings({})).min(1, 'sealing needs a key') })
           .optional(),
         ...S3_SHAPE,
+        ...GCS_SHAPE,
+        ...AZURE_SHAPE,
       })
       .prefault({}),
     encryption: ENCRYPTION,

@@ -14,7 +14,10 @@ import type { LogLevel } from './log.ts'
 import type { MetadataOptions } from '../metadata/open.ts'
 import type { StorageOptions } from '../storage/open.ts'
 import { looseKeyFiles, resolveInlineMax, resolveSeal } from './config-seal.ts'
+import { azureEngine } from './config-azure.ts'
+import { gcsEngine } from './config-gcs.ts'
 import { s3Engine } from './config-s3.ts'
+import { refuseStrayStorageKeys } from './config-storage-keys.ts'
 import {
   checkCredential,
   checkSettings,
@@ -246,8 +249,11 @@ const SHARED_GRACE_MS = 3_600_000
 
 function storageEngine({ storage }: Settings, data: string, raw: Raw): StorageOptions {
   const { engine, path } = storage
+  refuseStrayStorageKeys(storage, raw)
   if (engine === 'memory') return { engine }
   if (engine === 's3') return s3Engine(storage, raw, readSecret)
+  if (engine === 'gcs') return gcsEngine(storage, raw)
+  if (engine === 'azure') return azureEngine(storage, raw, readSecret)
   const preset = engine === 'fs' ? 'objects' : 'objects.db'
   return { engine, path: resolve(raw.cwd, path ?? join(data, preset)) }
 }

@@ -322,6 +322,8 @@ const ELSEWHERE: ReadonlySet<string> = new Set([
   'firestore',
   'cosmos',
   's3',
+  'gcs',
+  'azure',
 ])
 
 function isElsewhere({ engine }: { readonly engine: string }): boolean {

@@ -2,6 +2,8 @@
 import type { Meter } from '../src/lib/meter.ts'
 import { MeasuredStorage } from './measured.ts'
 import type { S3Options } from './s3-bucket.ts'
+import type { AzureOptions } from './azure-container.ts'
+import type { GcsOptions } from './gcs-client.ts'
 import type { SealOptions } from './sealed-keys.ts'
 import type { ObjectStorage } from './store.ts'
 
@@ -16,6 +18,10 @@ export type EngineOptions =
   | { readonly engine: 'sqlite'; readonly path: string }
   /** A bucket of AWS S3, or of a compatible service. */
   | ({ readonly engine: 's3' } & S3Options)
+  /** A bucket of Google Cloud Storage. */
+  | ({ readonly engine: 'gcs' } & GcsOptions)
+  /** A container of Azure Blob Storage. */
+  | ({ readonly engine: 'azure' } & AzureOptions)
 
 export type StorageOptions = EngineOptions & {
   /** Blobs are encrypted at rest; chosen while the storage is empty, and then for good. */
@@ -64,8 +70,16 @@ async function openEngine(options: EngineOptions, meter: Meter): Promise<ObjectS
     return SqliteStorage.open({ path: options.path, meter })
   }
   if (options.engine === 's3') {
-    const { S3Storage } = await import('./s3.ts')
-    return S3Storage.open(options, { now: () => Date.now() })
+    const { openS3 } = await import('./s3.ts')
+    return openS3(options, { now: () => Date.now() })
+  }
+  if (options.engine === 'gcs') {
+    const { openGcs } = await import('./gcs.ts')
+    return openGcs(options)
+  }
+  if (options.engine === 'azure') {
+    const { openAzure } = await import('./azure.ts')
+    return openAzure(options)
   }
   const { MemoryStorage } = await import('./memory.ts')
   return new MemoryStorage()

@@ -5,7 +5,8 @@
  * them is signed, and the service verifies it.
  */
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3'
-import { isUlid } from '../src/lib/ulid.ts'
+import { AGENT_OPTIONS, CONNECT_TIMEOUT_MS, IDLE_TIMEOUT_MS } from './remote-agent.ts'
+import { BlobKeys } from './remote-keys.ts'
 import type { BlobId } from './store.ts'
 
 export interface S3Options {
@@ -29,13 +30,6 @@ export interface S3Options {
   readonly idleTimeoutMs?: number | undefined
 }
 
-/** Until a connection stands. */
-const CONNECT_TIMEOUT_MS = 5000
-const IDLE_TIMEOUT_MS = 60_000
-/** Connections at a time: each blob that is being read has one. */
-const SOCKETS_MAX = 1024
-/** Idle connections that wait for their next use. */
-const FREE_SOCKETS_MAX = 64
 const ATTEMPTS = 4
 
 const WITH_BODIES: ReadonlySet<string | undefined> = new Set([
@@ -43,17 +37,16 @@ const WITH_BODIES: ReadonlySet<string | undefined> = new Set([
   'UploadPartCommand',
 ])
 
-export class Bucket implements Disposable {
+export class Bucket extends BlobKeys implements Disposable {
   readonly name: string
-  readonly prefix: string
   readonly checksum: 'crc32' | 'md5'
   readonly client: S3Client
   /** For messages: where the bucket is. */
   readonly place: string
 
   constructor(options: S3Options) {
+    super(options.prefix)
     this.name = options.bucket
-    this.prefix = options.prefix ?? ''
     this.checksum = options.checksum ?? 'crc32'
     this.place =
       options.endpoint ?? `AWS${options.region === undefined ? '' : ` in ${options.region}`}`
@@ -70,16 +63,6 @@ export class Bucket implements Disposable {
     )
   }
 
-  keyOf(id: BlobId): string {
-    return this.prefix + id
-  }
-
-  /** The blob of a key; undefined for keys of others. */
-  idOf(key: string): BlobId | undefined {
-    const id = key.slice(this.prefix.length)
-    return key.startsWith(this.prefix) && isUlid(id) ? id : undefined
-  }
-
   /** Bucket and key, as every call names them. */
   at(id: BlobId): { readonly Bucket: string; readonly Key: string } {
     return { Bucket: this.name, Key: this.keyOf(id) }
@@ -93,12 +76,6 @@ export class Bucket implements Disposable {
 function clientConfigOf(options: S3Options): S3ClientConfig {
   const { endpoint, accessKeyId, secretAccessKey } = options
   const region = options.region ?? (endpoint === undefined ? undefined : 'us-east-1')
-  const agent = {
-    keepAlive: true,
-    maxSockets: SOCKETS_MAX,
-    maxFreeSockets: FREE_SOCKETS_MAX,
-    scheduling: 'lifo' as const,
-  }
   return {
     ...(region === undefined ? {} : { region }),
     ...(endpoint === undefined ? {} : { endpoint }),
@@ -116,8 +93,8 @@ function clientConfigOf(options: S3Options): S3ClientConfig {
     requestHandler: {
       connectionTimeout: CONNECT_TIMEOUT_MS,
       socketTimeout: options.idleTimeoutMs ?? IDLE_TIMEOUT_MS,
-      httpAgent: agent,
-      httpsAgent: agent,
+      httpAgent: AGENT_OPTIONS,
+      httpsAgent: AGENT_OPTIONS,
     },
   }
 }

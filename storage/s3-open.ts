@@ -8,8 +8,9 @@ import {
   ListObjectsV2Command,
 } from '@aws-sdk/client-s3'
 import { StoreUnavailable } from '../src/lib/store-error.ts'
+import { type Answer, refusal } from './remote-errors.ts'
 import type { Bucket } from './s3-bucket.ts'
-import { type Answer, answerOf, oneLine } from './s3-errors.ts'
+import { answerOf } from './s3-errors.ts'
 
 /** Uploads begun longer ago belong to nobody: a blob is never a day on its way. */
 const ABANDONED_MS = 24 * 3600 * 1000
@@ -24,7 +25,7 @@ export async function checkBucket(bucket: Bucket): Promise<void> {
     const input = { Bucket: bucket.name, Prefix: bucket.prefix, MaxKeys: 1 }
     await bucket.client.send(new ListObjectsV2Command(input))
   } catch (error) {
-    throw refusal(bucket, error)
+    throw refused(bucket, error)
   }
 }
 
@@ -38,14 +39,14 @@ export async function endAbandonedUploads(bucket: Bucket, nowMs: number): Promis
       .catch((error: unknown) => {
         // A service without this list ends such uploads itself, by its own rules.
         if (answerOf(error).status === 501) return undefined
-        throw refusal(bucket, error)
+        throw refused(bucket, error)
       })
     for (const { Key = '', UploadId, Initiated } of page?.Uploads ?? []) {
       const isOld = Initiated !== undefined && Initiated.getTime() < nowMs - ABANDONED_MS
       if (!isOld || bucket.idOf(Key) === undefined) continue
       const command = new AbortMultipartUploadCommand({ Bucket: bucket.name, Key, UploadId })
       await bucket.client.send(command).catch((error: unknown) => {
-        if (answerOf(error).code !== 'NoSuchUpload') throw refusal(bucket, error)
+        if (answerOf(error).code !== 'NoSuchUpload') throw refused(bucket, error)
       })
     }
     const { NextKeyMarker: KeyMarker, NextUploadIdMarker: UploadIdMarker } = page ?? {}
@@ -75,18 +76,14 @@ const OTHER_REGION: ReadonlySet<string> = new Set([
   'IllegalLocationConstraintException',
 ])
 
-function refusal(bucket: Bucket, error: unknown): StoreUnavailable {
+function refused(bucket: Bucket, error: unknown): StoreUnavailable {
   const answer = answerOf(error)
   const remedy = isOtherRegion(answer)
     ? `the bucket is in another region${regionOf(error)}: mend storage.region`
     : isWithoutRegion(answer)
       ? 'no region is known: set storage.region'
       : REMEDIES[answer.code]
-  const said = `${answer.code}: ${oneLine(answer.message)}`
-  const what = `storage: the bucket ${bucket.name} (${bucket.place}) cannot be used`
-  return new StoreUnavailable(`${what}: ${remedy === undefined ? said : `${remedy} (${said})`}`, {
-    cause: error,
-  })
+  return refusal(`bucket ${bucket.name} (${bucket.place})`, answer, remedy, error)
 }
 
 function isOtherRegion({ code, status }: Answer): boolean {

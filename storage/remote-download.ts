@@ -1,19 +1,18 @@
 /**
- * A blob, or a range of it, on its way out of the bucket: one buffer in the reader's hands, the other
+ * A blob, or a range of it, on its way from a service: one buffer in the reader's hands, the other
  * being filled; while both are full the connection waits.
  *
- * What was promised comes whole or ends in an error. A connection that breaks is taken up again at the
- * byte that was reached, of the same object (`If-Match`); where that does not help, the error is
- * `StoreUnavailable`. The connection is let go at `return`, at an error and at an abort.
+ * What was promised comes whole or ends in an error. A connection that breaks, or on which nothing
+ * moves, is taken up again at the byte that was reached, of the same object (its tag); where that does
+ * not help, the error is `StoreUnavailable`. The connection is let go at `return`, at an error and at
+ * an abort.
  */
 import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { GetObjectCommand, type GetObjectCommandOutput } from '@aws-sdk/client-s3'
 import { BlobMissing, StoreUnavailable } from '../src/lib/store-error.ts'
 import type { Body } from '../src/lib/stream.ts'
 import type { LentBuffers } from './lent-buffers.ts'
-import type { Bucket } from './s3-bucket.ts'
-import { translated } from './s3-errors.ts'
+import type { Download, RemoteService } from './remote-service.ts'
 import type { BlobId, ByteRange } from './store.ts'
 
 /** Connections that break one after the other without a chunk between them. */
@@ -22,22 +21,22 @@ const BREAKS_MAX = 5
 const BREAK_WAIT_MS = 50
 
 /** Asks for the blob and waits for its first chunk. Without a range: all of it. */
-export async function openObject(
-  bucket: Bucket,
+export async function openDownload(
+  service: RemoteService,
   id: BlobId,
   range: ByteRange | undefined,
   buffers: LentBuffers,
   signal: AbortSignal | undefined,
 ): Promise<Body> {
-  const body = new ObjectBody(bucket, id, range, buffers, signal)
+  const body = new RemoteBody(service, id, range, buffers, signal)
   await body.begin()
   return body
 }
 
 const END: IteratorReturnResult<undefined> = { done: true, value: undefined }
 
-class ObjectBody implements AsyncIterableIterator<Uint8Array> {
-  readonly #bucket: Bucket
+class RemoteBody implements AsyncIterableIterator<Uint8Array> {
+  readonly #service: RemoteService
   readonly #id: BlobId
   readonly #buffers: LentBuffers
   readonly #signal: AbortSignal | undefined
@@ -45,7 +44,7 @@ class ObjectBody implements AsyncIterableIterator<Uint8Array> {
   #position: number
   /** Where the last one ends; Infinity while nobody knows. */
   #end: number
-  #etag: string | undefined
+  #tag: string | undefined
   #stream: Readable | undefined
   /** Why the last connection broke. */
   #broken: unknown
@@ -57,16 +56,18 @@ class ObjectBody implements AsyncIterableIterator<Uint8Array> {
   /** Came with what filled the buffer, and has no place yet. */
   #rest: Uint8Array | undefined
   #wake: (() => void) | undefined
+  /** Set while somebody waits for bytes. */
+  #idle: NodeJS.Timeout | undefined
   #isOver = false
 
   constructor(
-    bucket: Bucket,
+    service: RemoteService,
     id: BlobId,
     range: ByteRange | undefined,
     buffers: LentBuffers,
     signal: AbortSignal | undefined,
   ) {
-    this.#bucket = bucket
+    this.#service = service
     this.#id = id
     this.#buffers = buffers
     this.#signal = signal
@@ -138,8 +139,18 @@ class ObjectBody implements AsyncIterableIterator<Uint8Array> {
       this.#signal?.throwIfAborted()
       if (this.#isOver || this.#isFull() || this.#position >= this.#end) return
       if (this.#stream === undefined) await this.#connectAgain()
-      else await new Promise<void>((resolve) => (this.#wake = resolve))
+      else await this.#moved(this.#stream)
     }
+  }
+
+  /** Waits for whatever comes next; a stream that stands still for too long is broken. */
+  async #moved(stream: Readable): Promise<void> {
+    const stalled = new Error('nothing came any more')
+    const idle = setTimeout(() => stream.destroy(stalled), this.#service.idleTimeoutMs)
+    this.#idle = idle
+    await new Promise<void>((resolve) => (this.#wake = resolve))
+    clearTimeout(idle)
+    this.#idle = undefined
   }
 
   #isFull(): boolean {
@@ -159,8 +170,8 @@ class ObjectBody implements AsyncIterableIterator<Uint8Array> {
   }
 
   async #connect(): Promise<void> {
-    const output = await this.#ask()
-    const stream = output.Body as Readable
+    const download = await this.#ask()
+    const { stream } = download
     // Errors that come when nobody looks any more are nobody's.
     stream.on('error', () => {})
     if (this.#isOver || this.#signal?.aborted === true) {
@@ -168,7 +179,7 @@ class ObjectBody implements AsyncIterableIterator<Uint8Array> {
       return
     }
     try {
-      this.#check(output)
+      this.#check(download)
     } catch (error) {
       stream.destroy()
       throw error
@@ -188,37 +199,31 @@ class ObjectBody implements AsyncIterableIterator<Uint8Array> {
     else stream.on('data', (chunk: Buffer) => this.#stream === stream && this.#onData(chunk))
   }
 
-  async #ask(): Promise<GetObjectCommandOutput> {
-    const last = this.#end === Infinity ? '' : String(this.#end - 1)
-    const isWhole = this.#position === 0 && this.#end === Infinity
-    const command = new GetObjectCommand({
-      ...this.#bucket.at(this.#id),
-      ...(isWhole ? {} : { Range: `bytes=${this.#position}-${last}` }),
-      ...(this.#etag === undefined ? {} : { IfMatch: this.#etag }),
-    })
-    const options = this.#signal === undefined ? {} : { abortSignal: this.#signal }
+  async #ask(): Promise<Download> {
+    const start = this.#position
+    const end = this.#end === Infinity ? undefined : this.#end
     try {
-      return await this.#bucket.client.send(command, options)
+      return await this.#service.ask(this.#id, { start, end, tag: this.#tag }, this.#signal)
     } catch (error) {
-      throw translated(this.#bucket, `blob ${this.#id}`, error, this.#signal)
+      throw this.#service.translated(`blob ${this.#id}`, error, this.#signal)
     }
   }
 
   /** The answer must be the bytes that were asked for, all of them. */
-  #check({ ContentLength: length, ContentRange: range, ETag }: GetObjectCommandOutput): void {
-    if (length === undefined) throw new Error(`blob ${this.#id} comes without its length`)
-    const isPart = range !== undefined
-    if (isPart ? !range.startsWith(`bytes ${this.#position}-`) : this.#position > 0)
-      throw new Error(`blob ${this.#id} comes from another byte than ${this.#position}: ${range}`)
-    const end = this.#position + length
+  #check({ start, length, tag }: Download): void {
+    if (!Number.isSafeInteger(length)) throw new Error(`blob ${this.#id} comes without its length`)
+    if (start !== this.#position)
+      throw new Error(`blob ${this.#id} comes from byte ${start}, not ${this.#position}`)
+    const end = start + length
     if (this.#end === Infinity) this.#end = end
     if (end < this.#end)
       throw new BlobMissing(`blob ${this.#id} ends at byte ${end}, not ${this.#end}`)
     if (end > this.#end) throw new Error(`blob ${this.#id}: more bytes come than were asked for`)
-    this.#etag = ETag
+    this.#tag = tag
   }
 
   #onData(chunk: Uint8Array): void {
+    this.#idle?.refresh()
     this.#filling ??= this.#buffers.take(this.#end - this.#position)
     const taken = chunk.subarray(0, this.#filling.length - this.#filled)
     this.#filling.set(taken, this.#filled)
