@@ -18,8 +18,8 @@ export interface Waiting<Commit> {
 }
 
 export interface CommitWork<Commit> {
-  /** Carries a group out, in its order; resolves, once it is durable, to what became of each. */
-  run(commits: readonly Commit[]): Promise<readonly boolean[]>
+  /** Carries a group out, in its order; resolves, once it is durable, to what became of each; an error refuses that one alone. */
+  run(commits: readonly Commit[]): Promise<readonly (boolean | Error)[]>
   /** After each group, when it has been answered; never rejects. */
   tidy(): Promise<void>
 }
@@ -55,7 +55,11 @@ export class CommitQueue<Commit> {
       const group = this.#takeGroup()
       try {
         const outcomes = await this.#work.run(group.map(({ commit }) => commit))
-        for (let i = 0; i < group.length; i++) group[i]!.resolve(outcomes[i]!)
+        for (let i = 0; i < group.length; i++) {
+          const outcome = outcomes[i]!
+          if (outcome instanceof Error) group[i]!.reject(outcome)
+          else group[i]!.resolve(outcome)
+        }
       } catch (error) {
         for (const { reject } of group) reject(error)
       }

@@ -7,10 +7,11 @@ import { openMetadata } from './open.ts'
 
 test('the word of the configuration names the engine', async () => {
   await using memory = await openMetadata({ engine: 'memory' }, SILENT)
-  await using sqlite = await openMetadata({ engine: 'sqlite', path: ':memory:' }, SILENT)
-  expect([memory.name, sqlite.name]).toEqual(['memory', 'sqlite'])
   const root = mkdtempSync(path.join(tmpdir(), 'sluice-open-'))
   onTestFinished(() => rmSync(root, { recursive: true }))
+  const file = path.join(root, 'rows.db')
+  await using sqlite = await openMetadata({ engine: 'sqlite', path: file }, SILENT)
+  expect([memory.name, sqlite.name]).toEqual(['memory', 'sqlite'])
   await using jsonl = await openMetadata({ engine: 'jsonl', path: path.join(root, 'a') }, SILENT)
   expect(jsonl.name).toBe('jsonl')
 })

@@ -18,7 +18,7 @@ export type EngineOptions =
   | { readonly engine: 'memory' }
   /** A folder of logs in readable lines, all rows in memory, and one process at a time. Made where it is missing. */
   | { readonly engine: 'jsonl'; readonly path: string }
-  /** One file, and one process at a time. Its directory is made where it is missing. */
+  /** A database and the folder of its log beside it, and one process at a time. Its directory is made where it is missing. */
   | { readonly engine: 'sqlite'; readonly path: string }
   /** A PostgreSQL database, which any number of processes share. */
   | ({ readonly engine: 'postgres' } & PostgresOptions)
@@ -75,7 +75,7 @@ async function openEngine(options: EngineOptions, meter: Meter): Promise<Metadat
     return CosmosStore.open(options)
   }
   const { SqliteStore } = await import('./sqlite.ts')
-  if (options.path !== ':memory:') makeDirectory(path.dirname(path.resolve(options.path)))
+  makeDirectory(path.dirname(path.resolve(options.path)))
   return new SqliteStore({ path: options.path, meter })
 }
 

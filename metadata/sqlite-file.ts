@@ -53,20 +53,6 @@ export interface SqliteFile {
   close(): void
 }
 
-/** Nothing on disk: for tests. */
-export function openInMemory(): SqliteFile {
-  const db = new Sqlite(':memory:')
-  createTables(db)
-  return {
-    db,
-    sync: async () => {},
-    frames: () => 0,
-    copyLog() {},
-    syncData: async () => {},
-    close: () => void db.close(),
-  }
-}
-
 /**
  * Opens the file, or makes it where there is none; its directory is there. `StoreLocked` where another
  * process has it; an error that says so where it is no file of ours, or one of a newer program's.
@@ -158,7 +144,11 @@ function openDatabase(file: string): Database {
     db.pragma('wal_autocheckpoint = 0')
     db.pragma(`cache_size = -${CACHE_KIB}`)
     db.pragma('temp_store = MEMORY')
-    if (isNew) createTables(db)
+    if (isNew) {
+      createTables(db)
+      // The store's number is in it, without which its log is of no use.
+      db.pragma('wal_checkpoint(TRUNCATE)')
+    }
     // Takes the lock, where nothing has been written yet.
     db.exec('BEGIN IMMEDIATE; COMMIT')
     return db
@@ -176,6 +166,10 @@ function checkIsOurs(db: Database, file: string): boolean {
   if (id !== APPLICATION_ID)
     throw new Error(`${file} is a SQLite database of another program, not a store of metadata`)
   const version = db.pragma('user_version', { simple: true }) as number
+  if (version < SCHEMA_VERSION)
+    throw new Error(
+      `${file} was written by an older program, which was never released: its layout has version ${version}, this one reads version ${SCHEMA_VERSION}. Export it with that program (sluice export), and import it into a new store`,
+    )
   if (version > SCHEMA_VERSION)
     throw new Error(
       `${file} was written by a newer program: its layout has version ${version}, known are versions up to ${SCHEMA_VERSION}`,
@@ -225,7 +219,7 @@ function syncDirectory(directory: string): void {
   }
 }
 
-function fdatasyncOfPool(fd: number): Promise<void> {
+export function fdatasyncOfPool(fd: number): Promise<void> {
   return new Promise((resolve, reject) => {
     fdatasync(fd, (error) => (error ? reject(error) : resolve()))
   })

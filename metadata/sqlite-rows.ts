@@ -5,39 +5,32 @@
  * `row` has no BLOB column, so that a page of rows is read as fast as SQLite steps. Bytes beside a
  * row stand in a table of their own under the row's rev: revs ascend, so that inserting is appending.
  */
-import type { Database } from 'better-sqlite3'
+import Sqlite, { type Database } from 'better-sqlite3'
+import { StoreFull, StoreUnavailable } from '../src/lib/store-error.ts'
 import { compareUtf8 } from '../src/lib/utf8.ts'
 import { behind, groupOf } from './fold.ts'
 import { END, SEEK, groupsAreKnown, seekBinding } from './sqlite-fold.ts'
-import type { Expect, Fold, Json, Range, Row, Table } from './store.ts'
+import { ABSENT, type Known, type Placed } from './sqlite-overlay.ts'
+import type { Place } from './sqlite-records.ts'
+import type { Fold, Json, Range, Row, Table } from './store.ts'
 
 /** What `PRAGMA application_id` says of a file of ours: "SLUI". */
 export const APPLICATION_ID = 0x53_4c_55_49
 /** Version of the layout below; a file of a newer one is not touched. */
-export const SCHEMA_VERSION = 1
+export const SCHEMA_VERSION = 2
 
-/** Revs are reserved this many at a time, in the transaction that uses the first of them. */
-const REVS_RESERVED: number = 2 ** 20
-
-/** A write whose value is text already, so that nothing but the disk can fail once it is run. */
-export interface EncodedWrite {
-  readonly table: Table
-  readonly sort: string
-  /** JSON; none: the row is removed. */
-  readonly json: string | undefined
-  readonly bytes: Uint8Array | undefined
-}
-
-export interface EncodedCommit {
-  readonly partition: string
-  readonly expects: readonly Expect[]
-  readonly writes: readonly EncodedWrite[]
+/** What SQLite has of the commit log: everything before the place, whose newest rev is `rev`. */
+export interface State {
+  readonly store: number
+  readonly rev: number
+  readonly segment: number
+  readonly at: number
 }
 
 export type SqliteRow = Row & { readonly rev: number }
 
 /** Tables as they stand on disk: a number never changes its meaning. */
-const CODES: Readonly<Record<Table, number>> = {
+export const CODES: Readonly<Record<Table, number>> = {
   bucket: 1,
   object: 2,
   version: 3,
@@ -56,13 +49,22 @@ const SCHEMA = `
     tbl       INTEGER NOT NULL,
     sort      TEXT NOT NULL,
     rev       INTEGER NOT NULL,
-    inlined   INTEGER NOT NULL, -- 1: bytes has this rev
+    segment   INTEGER NOT NULL, -- of the commit log, where the row's bytes are; 0: it has none
+    at        INTEGER NOT NULL, -- of the first of the bytes
+    length    INTEGER NOT NULL, -- of the bytes
+    held      INTEGER NOT NULL, -- bytes of their whole record
     value     TEXT NOT NULL,
     PRIMARY KEY (partition, tbl, sort)
   ) WITHOUT ROWID;
-  CREATE TABLE bytes (rev INTEGER PRIMARY KEY, data BLOB NOT NULL);
-  CREATE TABLE state (id INTEGER PRIMARY KEY CHECK (id = 1), rev_end INTEGER NOT NULL);
-  INSERT INTO state VALUES (1, 1);
+  CREATE TABLE segment (number INTEGER PRIMARY KEY, held INTEGER NOT NULL); -- by rows
+  CREATE TABLE state (
+    id      INTEGER PRIMARY KEY CHECK (id = 1),
+    store   INTEGER NOT NULL, -- the number of this store
+    rev     INTEGER NOT NULL, -- the newest of the rows that are here
+    segment INTEGER NOT NULL, -- all rows of the commit log before this place are here
+    at      INTEGER NOT NULL
+  );
+  INSERT INTO state VALUES (1, abs(random()) % 4294967296, 0, 1, 0);
   PRAGMA application_id = ${APPLICATION_ID};
   PRAGMA user_version = ${SCHEMA_VERSION};
 `
@@ -81,70 +83,75 @@ export function onlyPosition({ from, to }: Range): string | undefined {
   return isOne ? from : undefined
 }
 
-type Found = [rev: number, inlined: number]
+type Found = [rev: number, segment: number, held: number]
 type Cells = [sort: string, rev: number, value: string]
-type Old = Found | undefined
 
 /** Rows read at a time where groups hide some; doubled while most of the rows that are read count. */
 const BURST_MIN = 16
 
+export interface Stored extends Known, Place {
+  readonly json: string
+}
+
 export class SqliteRows {
   readonly #db: Database
   readonly #sql: ReturnType<typeof prepare>
-  #lastRev: number
-  /** Revs below this are reserved on disk: no later process gives them out. */
-  #revEnd: number
 
   constructor(db: Database) {
     this.#db = db
     this.#sql = prepare(db)
-    this.#revEnd = this.#sql.revEnd.get() as number
-    this.#lastRev = this.#revEnd - 1
   }
 
-  /** The newest rev that was given out. */
-  get lastRev(): number {
-    return this.#lastRev
+  state(): State {
+    return this.#sql.state.get() as State
   }
 
-  get(partition: string, table: Table, sort: string): SqliteRow | undefined {
-    const cells = this.#sql.get.get(partition, CODES[table], sort) as
-      | [rev: number, inlined: number, value: string, bytes: Uint8Array | null]
+  get(partition: string, table: number, sort: string): Stored | undefined {
+    const cells = this.#sql.get.get(partition, table, sort) as
+      | [rev: number, segment: number, at: number, length: number, held: number, value: string]
       | undefined
     if (cells === undefined) return undefined
-    const [rev, inlined, text, bytes] = cells
-    const value = JSON.parse(text) as Json
-    if (inlined === 0) return { sort, rev, value }
-    if (bytes === null) throw new Error(`The bytes of the ${table} row at rev ${rev} are gone`)
-    return { sort, rev, value, bytes }
+    const [rev, segment, at, length, held, json] = cells
+    return { rev, segment, at, length, held, json }
   }
 
-  scan(partition: string, table: Table, range: Range): SqliteRow[] {
+  /** All of the log before that place is here. */
+  place({ rev, segment, at }: Omit<State, 'store'>): void {
+    this.#sql.setState.run(rev, segment, at)
+  }
+
+  /** Of each segment that rows have bytes in: how many bytes they hold. */
+  held(): Map<number, number> {
+    return new Map(this.#sql.held.all() as [number, number][])
+  }
+
+  forgetSegment(number: number): void {
+    this.#sql.forgetSegment.run(number)
+  }
+
+  find(partition: string, table: number, sort: string): Known {
+    const found = this.#sql.find.get(partition, table, sort) as Found | undefined
+    return found === undefined ? ABSENT : { rev: found[0], segment: found[1], held: found[2] }
+  }
+
+  scan(partition: string, table: number, range: Range): SqliteRow[] {
     if (range.fold) return this.#folded(partition, table, range, range.fold)
-    const only = onlyPosition(range)
-    if (only !== undefined) {
-      const found = this.#sql.look.get(partition, CODES[table], only) as Cells | undefined
-      return found === undefined ? [] : [toRow(found)]
-    }
     const cells = this.#plain(partition, table, range.from, range.to, range.limit)
     const rows: SqliteRow[] = []
     for (let i = 0; i < cells.length; i++) rows.push(toRow(cells[i]!))
     return rows
   }
 
-  /**
-   * Runs the commits in one transaction, in order: each sees those before it. Answers for each whether
-   * its expectations held. Throws where SQLite fails: nothing of any of them is then written.
-   */
-  run(commits: readonly EncodedCommit[]): boolean[] {
+  /** Writes rows `from` to `to` in one transaction, and where all before them and they stand in the log. */
+  apply(rows: readonly Placed[], from: number, to: number, state?: Omit<State, 'store'>): void {
     const { begin, end } = this.#sql
     begin.run()
     try {
-      const revEnd = this.#reserve(commits)
-      const outcomes = commits.map((commit) => this.#apply(commit))
+      const held = new Map<number, number>()
+      for (let i = from; i < to; i++) this.#write(rows[i]!, held)
+      for (const [segment, by] of held) if (by !== 0) this.#sql.hold.run(segment, by, by)
+      if (state) this.place(state)
       end.run()
-      this.#revEnd = revEnd
-      return outcomes
     } catch (error) {
       // SQLite has rolled back by itself where it saw no way to go on.
       if (this.#db.inTransaction) this.#sql.rollback.run()
@@ -152,86 +159,55 @@ export class SqliteRows {
     }
   }
 
-  #reserve(commits: readonly EncodedCommit[]): number {
-    let wanted = this.#lastRev + 1
-    for (const { writes } of commits) wanted += writes.length
-    if (wanted <= this.#revEnd) return this.#revEnd
-    const revEnd = wanted + REVS_RESERVED
-    this.#sql.setRevEnd.run(revEnd)
-    return revEnd
-  }
-
-  #apply({ partition, expects, writes }: EncodedCommit): boolean {
-    const found: Old[] = []
-    let created = -1
-    for (let i = 0; i < expects.length; i++) {
-      const { table, sort, rev } = expects[i]!
-      if (rev === 0 && created < 0) {
-        created = writes.findIndex((write) => write.sort === sort && write.table === table)
-        if (created >= 0 && writes[created]!.json !== undefined) continue
-        created = -1
+  #write({ partition, table, sort, row }: Placed, held: Map<number, number>): void {
+    const { rev, segment, json } = row
+    let base = row.base
+    if (base === ABSENT && rev !== 0) {
+      const { changes } = this.#sql.insert.run(
+        partition,
+        table,
+        sort,
+        rev,
+        segment,
+        row.at,
+        row.length,
+        row.held,
+        json,
+      )
+      if (changes === 1) {
+        if (segment !== 0) held.set(segment, (held.get(segment) ?? 0) + row.held)
+        return
       }
-      const old = this.#sql.find.get(partition, CODES[table], sort) as Old
-      if ((old === undefined ? 0 : old[0]) !== rev) return false
-      found[i] = old
+      base = undefined
     }
-    // A row that is to be absent and is written then, as of a new object: to insert it finds out, and
-    // a search is saved. It goes first, so that nothing is written where it is there.
-    if (created >= 0 && !this.#create(partition, writes[created]!)) return false
-    for (let i = 0; i < writes.length; i++) {
-      if (i === created) continue
-      const { table, sort } = writes[i]!
-      const known = expects.findIndex((expect) => expect.sort === sort && expect.table === table)
-      const old =
-        known < 0 ? (this.#sql.find.get(partition, CODES[table], sort) as Old) : found[known]
-      this.#write(partition, writes[i]!, old)
-    }
-    return true
-  }
-
-  /** Writes the row unless there is one. */
-  #create(partition: string, { table, sort, json, bytes }: EncodedWrite): boolean {
-    const rev = this.#lastRev + 1
-    const inlined = bytes === undefined ? 0 : 1
-    const { changes } = this.#sql.insert.run(partition, CODES[table], sort, rev, inlined, json)
-    if (changes === 0) return false
-    this.#lastRev = rev
-    if (bytes !== undefined) this.#sql.insertBytes.run(rev, bytes)
-    return true
-  }
-
-  #write(partition: string, write: EncodedWrite, old: Old): void {
-    const { table, sort, json, bytes } = write
-    if (old !== undefined && old[1] === 1) this.#sql.deleteBytes.run(old[0])
-    if (json === undefined) {
-      if (old !== undefined) this.#sql.delete.run(partition, CODES[table], sort)
+    base ??= this.find(partition, table, sort)
+    if (base.segment !== 0) held.set(base.segment, (held.get(base.segment) ?? 0) - base.held)
+    if (rev === 0) {
+      if (base.rev !== 0) this.#sql.delete.run(partition, table, sort)
       return
     }
-    if (old === undefined) {
-      this.#create(partition, write)
-      return
-    }
-    const rev = ++this.#lastRev
-    const inlined = bytes === undefined ? 0 : 1
-    this.#sql.update.run(rev, inlined, json, partition, CODES[table], sort)
-    if (bytes !== undefined) this.#sql.insertBytes.run(rev, bytes)
+    if (segment !== 0) held.set(segment, (held.get(segment) ?? 0) + row.held)
+    if (base.rev === 0)
+      this.#sql.insert.run(partition, table, sort, rev, segment, row.at, row.length, row.held, json)
+    else
+      this.#sql.update.run(rev, segment, row.at, row.length, row.held, json, partition, table, sort)
   }
 
   #plain(
     partition: string,
-    table: Table,
+    table: number,
     from: string,
     to: string | undefined,
     limit: number,
   ): Cells[] {
-    return this.#sql.scan.all(partition, CODES[table], from, to ?? END, limit) as Cells[]
+    return this.#sql.scan.all(partition, table, from, to ?? END, limit) as Cells[]
   }
 
   /**
    * Where rows stand alone they are read in order; where groups hide much, SQLite seeks from one to
    * the next by itself, or is asked for each where it cannot know the groups.
    */
-  #folded(partition: string, table: Table, range: Range, fold: Fold): SqliteRow[] {
+  #folded(partition: string, table: number, range: Range, fold: Fold): SqliteRow[] {
     const { to, limit } = range
     const rows: SqliteRow[] = []
     const canSeek = groupsAreKnown(range, fold)
@@ -242,12 +218,7 @@ export class SqliteRows {
       const isSeeking: boolean = burst === 1 && canSeek
       const cells: Cells[] = isSeeking
         ? (this.#sql.seek.all(
-            seekBinding(
-              partition,
-              CODES[table],
-              { ...range, from, limit: limit - rows.length },
-              fold,
-            ),
+            seekBinding(partition, table, { ...range, from, limit: limit - rows.length }, fold),
           ) as Cells[])
         : this.#plain(partition, table, from, to, wanted)
       const before: number = rows.length
@@ -288,14 +259,8 @@ function prepare(db: Database) {
     begin: db.prepare('BEGIN IMMEDIATE'),
     end: db.prepare('COMMIT'),
     rollback: db.prepare('ROLLBACK'),
-    get: db
-      .prepare(
-        `SELECT rev, inlined, value, iif(inlined, (SELECT data FROM bytes WHERE bytes.rev = row.rev), NULL)
-         FROM row WHERE ${at}`,
-      )
-      .raw(),
-    find: db.prepare(`SELECT rev, inlined FROM row WHERE ${at}`).raw(),
-    look: db.prepare(`SELECT sort, rev, value FROM row WHERE ${at}`).raw(),
+    get: db.prepare(`SELECT rev, segment, at, length, held, value FROM row WHERE ${at}`).raw(),
+    find: db.prepare(`SELECT rev, segment, held FROM row WHERE ${at}`).raw(),
     // `+?` and `?+0`: a bare parameter at these places has SQLite plan the statement anew for each
     // binding, which takes 8 us.
     scan: db
@@ -305,12 +270,22 @@ function prepare(db: Database) {
       )
       .raw(),
     seek: db.prepare(SEEK).raw(),
-    insert: db.prepare('INSERT OR IGNORE INTO row VALUES (?, ?, ?, ?, ?, ?)'),
-    update: db.prepare(`UPDATE row SET rev = ?, inlined = ?, value = ? WHERE ${at}`),
+    insert: db.prepare('INSERT OR IGNORE INTO row VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)'),
+    update: db.prepare(
+      `UPDATE row SET rev = ?, segment = ?, at = ?, length = ?, held = ?, value = ? WHERE ${at}`,
+    ),
     delete: db.prepare(`DELETE FROM row WHERE ${at}`),
-    insertBytes: db.prepare('INSERT INTO bytes VALUES (?, ?)'),
-    deleteBytes: db.prepare('DELETE FROM bytes WHERE rev = ?'),
-    revEnd: db.prepare('SELECT rev_end FROM state').pluck(),
-    setRevEnd: db.prepare('UPDATE state SET rev_end = ?'),
+    hold: db.prepare('INSERT INTO segment VALUES (?, ?) ON CONFLICT DO UPDATE SET held = held + ?'),
+    held: db.prepare('SELECT number, held FROM segment WHERE held <> 0').raw(),
+    forgetSegment: db.prepare('DELETE FROM segment WHERE number = ?'),
+    state: db.prepare('SELECT store, rev, segment, at FROM state'),
+    setState: db.prepare('UPDATE state SET rev = ?, segment = ?, at = ?'),
   }
+}
+
+/** Programmer errors stay what they are. */
+export function inWordsOfStores(error: unknown): unknown {
+  if (!(error instanceof Sqlite.SqliteError)) return error
+  if (error.code === 'SQLITE_FULL') return new StoreFull('No room for metadata', { cause: error })
+  return new StoreUnavailable(`SQLite: ${error.message} (${error.code})`, { cause: error })
 }

@@ -1,217 +1,234 @@
 /**
- * Rows in a SQLite database that this process alone has open.
+ * Rows in a log of commits, with SQLite as the index that follows it, open in this process alone.
  *
- * Commits that wait at the same time form a group: one transaction, then one sync of the log away
- * from the loop, then all of them are answered. The next group gathers meanwhile. So the price of a
- * sync is shared by all that wait for it, and a lone commit waits for one sync.
+ * Commits go to the log, and are durable there (sqlite-writer.ts). What they wrote stands in memory, in
+ * the overlay, until there is enough of it to go into SQLite at a good price (sqlite-apply.ts). Bytes
+ * beside rows stay in the log, where they were written once, until there are so few of them in a file
+ * that it is worth moving them (sqlite-reclaim.ts).
  *
  * A read is answered at once, unless it has seen what the group under way wrote or removed: then it
- * waits for that group's sync, so that nothing that anyone was shown is lost in a crash.
- *
- * A sync that fails leaves it unknown what the disk has: the group is answered with
- * `StoreUnavailable`, and so is every commit after it, until the store is opened again.
+ * waits for that group's sync, so that nothing that anyone was shown is lost in a crash. One row comes
+ * from the overlay or from SQLite; for a range, what the overlay has in it goes into SQLite first.
  */
-import Sqlite from 'better-sqlite3'
-import type { Counter, Meter } from '../src/lib/meter.ts'
-import { StoreFull, StoreUnavailable } from '../src/lib/store-error.ts'
-import { CommitQueue, nextTurn } from './commit-queue.ts'
+import { makeDirectory } from '../src/lib/durable-directory.ts'
+import type { Meter } from '../src/lib/meter.ts'
+import { StoreUnavailable } from '../src/lib/store-error.ts'
 import { checkCommit, checkPosition, checkRange } from './limits.ts'
-import { openFile, openInMemory, type Datasync, type SqliteFile } from './sqlite-file.ts'
-import {
-  onlyPosition,
-  SqliteRows,
-  type EncodedCommit,
-  type EncodedWrite,
-  type SqliteRow,
-} from './sqlite-rows.ts'
-import type { Commit, MetadataStore, Range, Row, Table, Write } from './store.ts'
+import { Applier } from './sqlite-apply.ts'
+import { countersOf } from './sqlite-counted.ts'
+import { fdatasyncOfPool, openFile, type Datasync, type SqliteFile } from './sqlite-file.ts'
+import { Groups, type EncodedCommit, type EncodedWrite, type Move } from './sqlite-group.ts'
+import { mergedScan } from './sqlite-merge.ts'
+import { ABSENT, Overlay, type Fresh } from './sqlite-overlay.ts'
+import { Reclaimer } from './sqlite-reclaim.ts'
+import { FrameWriter, SEGMENT_HEADER_BYTES } from './sqlite-records.ts'
+import { replay } from './sqlite-replay.ts'
+import { CODES, inWordsOfStores, onlyPosition, SqliteRows, type Stored } from './sqlite-rows.ts'
+import { Segments, type WriteAt } from './sqlite-segments.ts'
+import { Writer } from './sqlite-writer.ts'
+import type { Commit, Json, MetadataStore, Range, Row, Table, Write } from './store.ts'
 
-/**
- * Pages in the log at which it is moved into the database, if nothing else is said. To copy one takes 2 to 4 us, in which the
- * loop stands still: 40,000 at a time would make commits a third cheaper, and stop everything for 0.1 s.
- */
-const CHECKPOINT_FRAMES = 4096
+/** When the engine does what it does in the background. Smaller ones are for tests. */
+export interface Bounds {
+  /** Rows, and UTF-16 units of their values, with which the overlay goes into SQLite. */
+  readonly overlayRows: number
+  readonly overlayUnits: number
+  /** A file of the log that has as much is closed. */
+  readonly segmentBytes: number
+  /** Room that the log makes ahead of itself at a time. */
+  readonly roomBytes: number
+  /**
+   * Pages in SQLite's log at which it is moved into the database. To copy one takes 2 to 4 us, in which
+   * the loop stands still.
+   */
+  readonly checkpointFrames: number
+}
+
+const BOUNDS: Bounds = {
+  overlayRows: 4096,
+  overlayUnits: 4 * 1024 * 1024,
+  segmentBytes: 64 * 1024 * 1024,
+  roomBytes: 1024 * 1024,
+  checkpointFrames: 4096,
+}
 
 export interface SqliteOptions {
-  /** The database's file, in a directory that exists; `:memory:` for tests. */
+  /** The database's file, in a directory that exists. The log's folder stands beside it: `<path>-log`. */
   readonly path: string
   readonly meter: Meter
   /** How a file is made durable; fdatasync in the pool of threads where none is given. */
   readonly datasync?: Datasync
-  /** Most pages of 4 KiB that the file may have; commits beyond it are refused with `StoreFull`. */
+  /** How the log is written; in the pool of threads where nothing is given. */
+  readonly write?: WriteAt
+  /** Most pages of 4 KiB that the database may have; beyond it SQLite is full. */
   readonly pagesMax?: number
-  /** Pages in the log at which it is moved into the database. */
-  readonly checkpointFrames?: number
-}
-
-/** What the group under way has written: visible to reads, and not durable yet. */
-interface Pending {
-  readonly firstRev: number
-  /** Positions of the rows that it removed, by partition. */
-  readonly removed: ReadonlyMap<string, ReadonlySet<string>>
-  /** Rejects where it may be lost. */
-  readonly durable: Promise<void>
+  readonly bounds?: Partial<Bounds>
 }
 
 export class SqliteStore implements MetadataStore {
   readonly name: string = 'sqlite'
   readonly #file: SqliteFile
   readonly #rows: SqliteRows
-  readonly #checkpointFrames: number
-  readonly #counted: Readonly<Record<'commits' | 'groups' | 'syncs' | 'checkpoints', Counter>>
-  readonly #queue: CommitQueue<EncodedCommit>
-  #pending: Pending | undefined
-  /** Why nothing is written any more. */
-  #broken: StoreUnavailable | undefined
+  readonly #log: Segments
+  readonly #overlay = new Overlay()
+  readonly #groups: Groups
+  readonly #applier: Applier
+  readonly #writer: Writer
+  readonly #reclaimer: Reclaimer
   #closing: Promise<void> | undefined
 
-  constructor({ path, meter, datasync, pagesMax, checkpointFrames }: SqliteOptions) {
-    this.#file = path === ':memory:' ? openInMemory() : openFile(path, datasync)
-    if (pagesMax !== undefined) this.#file.db.pragma(`max_page_count = ${pagesMax}`)
-    this.#rows = new SqliteRows(this.#file.db)
-    this.#checkpointFrames = checkpointFrames ?? CHECKPOINT_FRAMES
-    this.#counted = countersOf(meter)
-    this.#queue = new CommitQueue({
-      run: (commits) => this.#runDurably(commits),
-      tidy: () => this.#checkpointIfDue(),
-    })
+  /** Throws as `openFile` does, and `StoreDamaged` where the log is not as it was left. */
+  constructor(options: SqliteOptions) {
+    const { path, datasync = fdatasyncOfPool, pagesMax } = options
+    const bounds = { ...BOUNDS, ...options.bounds }
+    const counted = countersOf(options.meter)
+    this.#file = openFile(path, datasync)
+    try {
+      if (pagesMax !== undefined) this.#file.db.pragma(`max_page_count = ${pagesMax}`)
+      this.#rows = new SqliteRows(this.#file.db)
+      const { store } = this.#rows.state()
+      this.#log = openLog(options, store, bounds, datasync)
+      const lastRev = this.#replay()
+      const frame = new FrameWriter(store)
+      this.#groups = new Groups(this.#rows, this.#overlay, frame, lastRev)
+      const parts = {
+        store,
+        frame,
+        counted,
+        ...bounds,
+        file: this.#file,
+        rows: this.#rows,
+        log: this.#log,
+        overlay: this.#overlay,
+        groups: this.#groups,
+      }
+      this.#applier = new Applier({
+        ...parts,
+        onBroken: (cause) => void this.#writer.break(cause),
+        onCheckpoint: () => this.#reclaimer.start(),
+      })
+      this.#writer = new Writer({ ...parts, applier: this.#applier })
+      const commit = (moves: readonly Move[], sizeBytes: number): Promise<boolean> =>
+        this.#writer.commit(moves, sizeBytes)
+      this.#reclaimer = new Reclaimer({ ...parts, commit })
+    } catch (error) {
+      this.#file.close()
+      throw inWordsOfStores(error)
+    }
   }
 
   async get(partition: string, table: Table, sort: string): Promise<Row | undefined> {
     checkPosition(partition, sort)
-    const row = this.#readRow(partition, table, sort)
-    const pending = this.#pending
-    if (pending === undefined) return row
-    const isPending = row
-      ? row.rev >= pending.firstRev
-      : pending.removed.get(partition)?.has(position(table, sort))
-    if (isPending) await pending.durable
-    return row
+    this.#checkOpen()
+    const pending = this.#overlay.pending(partition, CODES[table], sort)
+    const isKept = pending !== undefined && (await this.#writer.isKept())
+    const found = isKept ? pending : this.#find(partition, CODES[table], sort)
+    if (found === undefined || found.rev === 0) return undefined
+    const { rev, json, segment, at, length } = found
+    const value = JSON.parse(json) as Json
+    if (segment === 0) return { sort, rev, value }
+    // In the same turn in which the row was found: a segment that no row names may be gone in the next.
+    return { sort, rev, value, bytes: this.#log.read(segment, at, length) }
   }
 
   async scan(partition: string, table: Table, range: Range): Promise<readonly Row[]> {
     checkRange(partition, range)
-    const rows = this.#readRows(partition, table, range)
-    const pending = this.#pending
-    if (pending === undefined) return rows
-    const isPending =
-      rows.some((row) => row.rev >= pending.firstRev) ||
-      hidesRemoved(pending.removed.get(partition), table, range)
-    if (isPending) await pending.durable
-    return rows
+    this.#checkOpen()
+    const code = CODES[table]
+    const only = range.fold ? undefined : onlyPosition(range)
+    if (only !== undefined) return this.#look(partition, code, only)
+    if (this.#overlay.isPendingIn(partition, code, range)) await this.#writer.isKept()
+    if (this.#overlay.isDurableIn(partition, code, range) && !(await this.#isFlushed()))
+      return mergedScan(this.#rows, this.#overlay, partition, code, range)
+    this.#checkOpen()
+    return inWords(() => this.#rows.scan(partition, code, range))
   }
 
   /** What the commit says is taken over by this call; its bytes are left alone until it is answered. */
   commit(commit: Commit): Promise<boolean> {
-    return new Promise((resolve, reject) => {
+    try {
       const sizeBytes = checkCommit(commit)
       this.#checkOpen()
-      if (this.#broken) throw this.#broken
-      this.#queue.add({ commit: encode(commit), sizeBytes, resolve, reject })
-    })
+      return this.#writer.commit(encode(commit), sizeBytes)
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
-  /** Answers what waits, then closes the file. */
+  /** Answers what waits, then closes the files. */
   [Symbol.asyncDispose](): Promise<void> {
-    this.#closing ??= this.#queue.idle().then(() => this.#file.close())
+    this.#closing ??= this.#close()
     return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    await this.#reclaimer.stop()
+    await this.#writer.finish()
+    // What cannot go into SQLite now stays in the log, and goes there when the store is opened again.
+    await this.#isFlushed()
+    await this.#applier.stop()
+    this.#file.close()
+    this.#log.close()
   }
 
   #checkOpen(): void {
     if (this.#closing) throw new StoreUnavailable('The store of metadata is closed')
   }
 
-  #readRow(partition: string, table: Table, sort: string): SqliteRow | undefined {
+  /** Puts what SQLite has not yet into the overlay; answers the newest rev. */
+  #replay(): number {
+    const state = this.#rows.state()
+    let lastRev = state.rev
+    replay(this.#log, state, [...this.#rows.held().keys()], (record) => {
+      const { partition, table, sort, rev, json, place } = record
+      this.#overlay.add(partition, table, sort, { ...place, rev, json, base: undefined })
+      lastRev = Math.max(lastRev, rev)
+    })
+    this.#overlay.keep({ segment: this.#log.number, at: this.#log.end })
+    // From now on a log that is gone is missed.
+    if (state.at === 0) this.#rows.place({ ...state, at: SEGMENT_HEADER_BYTES })
+    return lastRev
+  }
+
+  /** Whether SQLite has all that was durable at the call. */
+  async #isFlushed(): Promise<boolean> {
+    if (this.#writer.broken) return false
+    try {
+      await this.#applier.flush()
+      return true
+    } catch {
+      // It has no room: the writer tells those who write.
+      return false
+    }
+  }
+
+  async #look(partition: string, code: number, sort: string): Promise<readonly Row[]> {
+    const pending = this.#overlay.pending(partition, code, sort)
+    const isKept = pending !== undefined && (await this.#writer.isKept())
+    const found = isKept ? pending : this.#find(partition, code, sort)
+    // Who looks mostly expects what he saw, in a commit that follows.
+    if (this.#overlay.newest(partition, code, sort) === undefined)
+      this.#groups.remember(partition, code, sort, found ?? ABSENT)
+    if (found === undefined || found.rev === 0) return []
+    return [{ sort, rev: found.rev, value: JSON.parse(found.json) as Json }]
+  }
+
+  #find(partition: string, code: number, sort: string): Fresh | Stored | undefined {
     this.#checkOpen()
-    try {
-      return this.#rows.get(partition, table, sort)
-    } catch (error) {
-      throw inWordsOfStores(error)
-    }
-  }
-
-  #readRows(partition: string, table: Table, range: Range): SqliteRow[] {
-    this.#checkOpen()
-    try {
-      return this.#rows.scan(partition, table, range)
-    } catch (error) {
-      throw inWordsOfStores(error)
-    }
-  }
-
-  async #runDurably(commits: readonly EncodedCommit[]): Promise<readonly boolean[]> {
-    const outcomes = this.#run(commits)
-    await this.#pending?.durable
-    this.#pending = undefined
-    return outcomes
-  }
-
-  /** Runs the group, and begins to make durable what it wrote. */
-  #run(commits: readonly EncodedCommit[]): boolean[] {
-    if (this.#broken) throw this.#broken
-    const firstRev = this.#rows.lastRev + 1
-    let outcomes: boolean[]
-    try {
-      outcomes = this.#rows.run(commits)
-    } catch (error) {
-      throw inWordsOfStores(error)
-    }
-    this.#counted.commits.add(commits.length)
-    this.#counted.groups.add()
-    const removed = removedBy(commits, outcomes)
-    if (this.#rows.lastRev >= firstRev || removed.size > 0) {
-      this.#counted.syncs.add()
-      this.#pending = { firstRev, removed, durable: this.#orBreak(this.#file.sync()) }
-    }
-    return outcomes
-  }
-
-  async #checkpointIfDue(): Promise<void> {
-    if (this.#broken || this.#file.frames() < this.#checkpointFrames) return
-    // Those who were just answered go on first.
-    await nextTurn()
-    try {
-      this.#file.copyLog()
-    } catch (error) {
-      // Where the database has no room to grow, everything stays in the log, which is as good, and
-      // the next group tries again.
-      const why = inWordsOfStores(error)
-      if (!(why instanceof StoreFull)) this.#break(why)
-      return
-    }
-    this.#counted.checkpoints.add()
-    this.#counted.syncs.add()
-    // Where this fails the next commit says so.
-    await this.#orBreak(this.#file.syncData()).catch(() => {})
-  }
-
-  /** Once a sync has failed, nobody can tell what the disk has: not even a sync that succeeds later. */
-  async #orBreak(sync: Promise<void>): Promise<void> {
-    try {
-      await sync
-    } catch (error) {
-      throw this.#break(error)
-    }
-  }
-
-  #break(cause: unknown): StoreUnavailable {
-    this.#broken = new StoreUnavailable('The disk failed to make metadata durable', { cause })
-    return this.#broken
+    const fresh = this.#overlay.durable(partition, code, sort)
+    return fresh ?? inWords(() => this.#rows.get(partition, code, sort))
   }
 }
 
-function countersOf(
-  meter: Meter,
-): Readonly<Record<'commits' | 'groups' | 'syncs' | 'checkpoints', Counter>> {
-  return {
-    commits: meter.counter('sluice_metadata_commits_total', 'Commits answered, refused ones too'),
-    groups: meter.counter('sluice_metadata_groups_total', 'Transactions that commits shared'),
-    syncs: meter.counter('sluice_fsyncs_total', 'Syncs of files', { store: 'metadata' }),
-    checkpoints: meter.counter(
-      'sluice_metadata_checkpoints_total',
-      'Times that the log was moved into the database',
-    ),
-  }
+function openLog(
+  { path, write }: SqliteOptions,
+  store: number,
+  { segmentBytes, roomBytes }: Bounds,
+  datasync: Datasync,
+): Segments {
+  const folder = `${path}-log`
+  makeDirectory(folder)
+  return new Segments({ folder, store, segmentBytes, roomBytes, datasync, ...(write && { write }) })
 }
 
 function encode({ partition, expects, writes }: Commit): EncodedCommit {
@@ -222,42 +239,10 @@ function encodeWrite({ table, sort, value, bytes }: Write): EncodedWrite {
   return { table, sort, json: value === null ? undefined : JSON.stringify(value), bytes }
 }
 
-function removedBy(
-  commits: readonly EncodedCommit[],
-  outcomes: readonly boolean[],
-): Map<string, Set<string>> {
-  const removed = new Map<string, Set<string>>()
-  for (let i = 0; i < commits.length; i++) {
-    if (!outcomes[i]) continue
-    const { partition, writes } = commits[i]!
-    for (const { table, sort, json } of writes) {
-      if (json !== undefined) continue
-      const positions = removed.get(partition)
-      if (positions) positions.add(position(table, sort))
-      else removed.set(partition, new Set([position(table, sort)]))
-    }
+function inWords<T>(read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    throw inWordsOfStores(error)
   }
-  return removed
-}
-
-/** Whether a row that was removed may be missing from the range. */
-function hidesRemoved(
-  removed: ReadonlySet<string> | undefined,
-  table: Table,
-  range: Range,
-): boolean {
-  if (removed === undefined) return false
-  const only = onlyPosition(range)
-  return only === undefined || removed.has(position(table, only))
-}
-
-function position(table: Table, sort: string): string {
-  return `${table}/${sort}`
-}
-
-/** Programmer errors stay what they are. */
-function inWordsOfStores(error: unknown): unknown {
-  if (!(error instanceof Sqlite.SqliteError)) return error
-  if (error.code === 'SQLITE_FULL') return new StoreFull('No room for metadata', { cause: error })
-  return new StoreUnavailable(`SQLite: ${error.message} (${error.code})`, { cause: error })
 }
