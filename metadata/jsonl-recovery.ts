@@ -11,7 +11,7 @@
 import { readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { StoreDamaged } from '../src/lib/store-error.ts'
-import type { JsonlDisk } from './jsonl-disk.ts'
+import type { Disk } from '../src/lib/disk.ts'
 import { checkHeader, damaged, fileName, isPartial, type Kind, numberIn } from './jsonl-files.ts'
 import { eachLine, isTwoLines, type Line, rowOf, unsealed } from './jsonl-lines.ts'
 import { RowMap } from './row-map.ts'
@@ -30,7 +30,7 @@ export interface Recovered {
 }
 
 /** Reads everything; changes the folder only once all of it is known to be good. `StoreDamaged` where it is not. */
-export async function recover(folder: string, disk: JsonlDisk): Promise<Recovered> {
+export async function recover(folder: string, disk: Disk): Promise<Recovered> {
   const names = await readdir(folder)
   const snapshots = numbered(names, 'snapshot')
   const logs = numbered(names, 'log')
@@ -160,7 +160,7 @@ class Replay {
 }
 
 /** Cuts off the torn end, and makes durable what was read: a process that was killed may not have come to it. */
-async function settle(file: string, wholeBytes: number, disk: JsonlDisk): Promise<void> {
+async function settle(file: string, wholeBytes: number, disk: Disk): Promise<void> {
   const fd = await disk.open(file, 'r+')
   try {
     await disk.truncate(fd, wholeBytes)
@@ -175,7 +175,7 @@ export async function removeStale(
   folder: string,
   names: readonly string[],
   first: number,
-  disk: JsonlDisk,
+  disk: Disk,
 ): Promise<void> {
   for (const name of names) {
     const number = numberIn('log', name) ?? numberIn('snapshot', name)

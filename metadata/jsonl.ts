@@ -14,8 +14,8 @@
  */
 import type { Counter, Meter } from '../src/lib/meter.ts'
 import { StoreUnavailable } from '../src/lib/store-error.ts'
-import { type FolderLock, lockFolder } from './folder-lock.ts'
-import { DISK, type JsonlDisk } from './jsonl-disk.ts'
+import { type FolderLock, lockFolder } from '../src/lib/folder-lock.ts'
+import { DISK, type Disk } from '../src/lib/disk.ts'
 import { encodeCommit, type EncodedCommit, Group, type Waiting } from './jsonl-group.ts'
 import { JsonlLog } from './jsonl-log.ts'
 import { recover, type Recovered } from './jsonl-recovery.ts'
@@ -39,7 +39,7 @@ export interface JsonlOptions {
   readonly path: string
   readonly meter: Meter
   /** The real one unless a test has its own. */
-  readonly disk?: JsonlDisk
+  readonly disk?: Disk
   /** Logs of fewer bytes are left alone. */
   readonly compactBytesMin?: number
 }
@@ -48,7 +48,7 @@ export class JsonlStore implements MetadataStore {
   readonly name: string = 'jsonl'
   readonly #lock: FolderLock
   readonly #folder: string
-  readonly #disk: JsonlDisk
+  readonly #disk: Disk
   readonly #log: JsonlLog
   readonly #rows: RowMap
   readonly #compactBytesMin: number
