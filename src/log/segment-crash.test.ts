@@ -64,11 +64,12 @@ async function crash(
 }
 
 test.each([
-  ['the process is killed', false],
-  ['the power is cut', true],
+  ['the process is killed', 'kill'],
+  ['the power is cut', 'cut'],
+  ['the process is killed, and the power cut once the log was read', 'both'],
 ])(
   'whenever %s, again and again, all that was answered is there, and no call by half',
-  async (_, isPowerCut) => {
+  async (_, how) => {
     let deaths = 0
     for (let seed = 1; seed <= SEEDS; seed++) {
       const random = randomOf(seed * 7919)
@@ -78,11 +79,17 @@ test.each([
       for (let round = 1; round <= ROUNDS; round++) {
         const history = historyFrom(model, state)
         if (await crash(disk, history, random, round)) deaths++
-        if (isPowerCut) disk.cutPower(random)
+        if (how === 'cut') disk.cutPower(random)
         else disk.kill()
-        const again = await open(disk, random)
+        let again = await open(disk, random)
         model = await recognised(again, history)
         state = await again.meta.loadHardState()
+        if (how === 'both') {
+          // What was shown once is not taken back.
+          disk.cutPower(random)
+          again = await open(disk, random)
+          await recognised(again, historyFrom(model, state))
+        }
         await again[Symbol.asyncDispose]()
         disk.kill()
       }

@@ -191,6 +191,13 @@ describe('bytes that are not as they were written', () => {
     await expect(open(disk)).rejects.toMatchObject({ name: 'LogCorrupt' })
   })
 
+  test('a save that was torn, in both its copies, leaves the state before it', async () => {
+    const disk = await written()
+    disk.bytesOf('/log/state').fill(7, 0, 1024)
+    await using engine = await open(disk)
+    expect(await engine.meta.loadHardState()).toEqual({ term: 1, vote: 'old' })
+  })
+
   test('an entry that is damaged while the log is open is never returned, and verify tells where', async () => {
     const disk = new SimulatedDisk()
     await using engine = await open(disk)
