@@ -19,7 +19,7 @@ export type Kind = 'log' | 'snapshot'
 const FORMAT = 'sluice-metadata'
 /** Of the layout of files and lines. */
 export const VERSION = 1
-const NAME = /^(log|snapshot)-(\d{8})\.jsonl$/
+const NAME = /^(log|snapshot)-(\d{8,16})\.jsonl$/
 const PARTIAL = '.partial'
 
 export function fileName(kind: Kind, number: number): string {

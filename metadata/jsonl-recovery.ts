@@ -109,6 +109,27 @@ interface LogEnd {
   readonly wholeBytes: number
 }
 
+export interface SnapshotRead {
+  readonly rows: RowMap
+  /** The highest rev ever given, when the snapshot was at its end. */
+  readonly lastRev: number
+  readonly sizeBytes: number
+}
+
+/** Reads a snapshot alone; `StoreDamaged` where it is not as it was written. */
+export async function readSnapshot(folder: string, number: number): Promise<SnapshotRead> {
+  const file = path.join(folder, fileName('snapshot', number))
+  await checkVersion(file)
+  const replay = new Replay()
+  const sizeBytes = await replay.snapshot(file)
+  return { rows: replay.rows, lastRev: replay.lastRev, sizeBytes }
+}
+
+/** Numbers of the snapshots that are in the folder, ascending. */
+export async function snapshotsIn(folder: string): Promise<number[]> {
+  return numbered(await readdir(folder), 'snapshot')
+}
+
 class Replay {
   readonly rows = new RowMap()
   lastRev = 0

@@ -14,21 +14,18 @@
  */
 import type { Counter, Meter } from '../src/lib/meter.ts'
 import { StoreUnavailable } from '../src/lib/store-error.ts'
+import { CommitLine } from './commit-line.ts'
+import { type EncodedCommit, Group } from './group.ts'
 import { type FolderLock, lockFolder } from '../src/lib/folder-lock.ts'
 import { DISK, type Disk } from '../src/lib/disk.ts'
-import { encodeCommit, type EncodedCommit, Group, type Waiting } from './jsonl-group.ts'
+import { JsonlRecords } from './jsonl-records.ts'
 import { JsonlLog } from './jsonl-log.ts'
 import { recover, type Recovered } from './jsonl-recovery.ts'
 import { removeOlder, writeSnapshot, type SnapshotTask } from './jsonl-snapshot.ts'
-import { checkCommit, checkPosition, checkRange } from './limits.ts'
+import { checkPosition, checkRange } from './limits.ts'
 import type { RowMap } from './row-map.ts'
 import type { Commit, MetadataStore, Range, Row, Table } from './store.ts'
 
-/** A group ends at this many commits, or bytes: it holds up the loop for some milliseconds at most. */
-const GROUP_COMMITS_MAX = 128
-const GROUP_BYTES_MAX: number = 2 * 1024 * 1024
-/** Commits that may wait; more are refused at once, for they would only wait to time out. */
-const WAITING_MAX = 16_384
 /** Logs of fewer bytes are left alone, and after a snapshot that failed as many have to come. */
 const COMPACT_BYTES_MIN: number = 32 * 1024 * 1024
 /** Logs are replaced by a snapshot when they are so many times as large as the last one. */
@@ -53,13 +50,11 @@ export class JsonlStore implements MetadataStore {
   readonly #rows: RowMap
   readonly #compactBytesMin: number
   readonly #counted: Readonly<Record<'commits' | 'groups' | 'syncs' | 'snapshots', Counter>>
-  readonly #waiting: Waiting[] = []
+  readonly #line: CommitLine
   readonly #ending = new AbortController()
   #lastRev: number
   /** Bytes of logs at which a snapshot is due. */
   #compactAtBytes: number
-  /** The work on groups, while there is any. */
-  #work: Promise<void> | undefined
   #compaction: Promise<void> | undefined
   #closing: Promise<void> | undefined
 
@@ -78,6 +73,14 @@ export class JsonlStore implements MetadataStore {
     this.#lastRev = lastRev
     this.#compactAtBytes = Math.max(this.#compactBytesMin, snapshotBytes * COMPACT_RATIO)
     this.#counted = countersOf(options.meter)
+    this.#line = new CommitLine({
+      check: () => {
+        this.#checkOpen()
+        this.#log.checkSound()
+      },
+      run: (commits) => this.#run(commits),
+      afterwards: () => this.#compactIfDue(),
+    })
     const cut = 'Bytes of a torn end that were cut off at the start'
     options.meter.gauge('sluice_metadata_cut_bytes', cut, () => cutBytes)
     options.meter.gauge('sluice_metadata_log_bytes', 'Bytes of logs', () => log.totalBytes)
@@ -115,17 +118,8 @@ export class JsonlStore implements MetadataStore {
     return this.#rows.scan(partition, table, range)
   }
 
-  /** What the commit says is taken over by this call; its bytes are left alone until it is answered. */
   commit(commit: Commit): Promise<boolean> {
-    return new Promise((resolve, reject) => {
-      const sizeBytes = checkCommit(commit)
-      this.#checkOpen()
-      this.#log.checkSound()
-      if (this.#waiting.length >= WAITING_MAX)
-        throw new StoreUnavailable(`${WAITING_MAX} commits wait for the disk`)
-      this.#waiting.push({ commit: encodeCommit(commit), sizeBytes, resolve, reject })
-      this.#work ??= this.#workOff()
-    })
+    return this.#line.add(commit)
   }
 
   /** Answers what waits, then closes the files. */
@@ -136,7 +130,7 @@ export class JsonlStore implements MetadataStore {
 
   async #close(): Promise<void> {
     this.#ending.abort()
-    await this.#work
+    await this.#line.idle()
     await this.#compaction
     await this.#log.close()
     this.#rows.clear()
@@ -147,43 +141,18 @@ export class JsonlStore implements MetadataStore {
     if (this.#closing) throw new StoreUnavailable('The store of metadata is closed')
   }
 
-  /** Group after group, until nobody waits. Never rejects: what goes wrong is told to those who wait. */
-  async #workOff(): Promise<void> {
-    // Whatever this turn of the loop still brings joins the group.
-    await nextTurn()
-    while (this.#waiting.length > 0) {
-      const waiting = this.#takeGroup()
-      try {
-        const outcomes = await this.#run(waiting.map(({ commit }) => commit))
-        for (let i = 0; i < waiting.length; i++) waiting[i]!.resolve(outcomes[i]!)
-      } catch (error) {
-        for (const { reject } of waiting) reject(error)
-      }
-      await this.#compactIfDue()
-      if (this.#waiting.length > 0) await nextTurn()
-    }
-    this.#work = undefined
-  }
-
-  #takeGroup(): Waiting[] {
-    let length = 0
-    for (let bytes = 0; length < this.#waiting.length && length < GROUP_COMMITS_MAX; length++) {
-      bytes += this.#waiting[length]!.sizeBytes
-      if (length > 0 && bytes > GROUP_BYTES_MAX) break
-    }
-    return this.#waiting.splice(0, length)
-  }
-
   async #run(commits: readonly EncodedCommit[]): Promise<readonly boolean[]> {
-    const group = new Group(this.#rows, this.#lastRev, this.#log.sizeBytes)
+    const records = new JsonlRecords(this.#lastRev, this.#log.sizeBytes)
+    const group = new Group(this.#rows, records)
     const outcomes = commits.map((commit) => group.add(commit))
     this.#counted.commits.add(commits.length)
-    const lines = group.lines()
+    const lines = records.lines()
     if (lines.length > 0) {
       this.#counted.groups.add()
       this.#counted.syncs.add()
       await this.#log.append(lines)
-      this.#lastRev = group.apply()
+      group.apply()
+      this.#lastRev = records.lastRev
     }
     return outcomes
   }
@@ -239,8 +208,4 @@ function countersOf(
       'Snapshots that took the place of logs',
     ),
   }
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve))
 }

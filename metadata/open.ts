@@ -2,9 +2,10 @@
  * The door: from what the configuration says to a metadata store with its layers. An engine's code is
  * loaded when it is asked for.
  */
-import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs'
 import path from 'node:path'
+import { makeDirectory } from '../src/lib/durable-directory.ts'
 import type { Meter } from '../src/lib/meter.ts'
+import type { LogEngineName } from '../src/log/open.ts'
 import type { CacheOptions } from './cached.ts'
 import type { TableOptions } from './dynamodb-table.ts'
 import { MeasuredMetadata } from './measured.ts'
@@ -14,6 +15,8 @@ import type { MetadataStore } from './store.ts'
 export type EngineOptions =
   /** Gone with the process. */
   | { readonly engine: 'memory' }
+  /** In memory, and made durable by a log and snapshots, in one folder. Made where it is missing; one process at a time. */
+  | { readonly engine: 'logged'; readonly path: string; readonly log: 'segment' | 'sqlite' }
   /** A folder of logs in readable lines, all rows in memory, and one process at a time. Made where it is missing. */
   | { readonly engine: 'jsonl'; readonly path: string }
   /** One file, and one process at a time. Its directory is made where it is missing. */
@@ -52,6 +55,7 @@ async function openEngine(options: EngineOptions, meter: Meter): Promise<Metadat
     makeDirectory(folder)
     return JsonlStore.open({ path: folder, meter })
   }
+  if (options.engine === 'logged') return openLogged(options.path, options.log, meter)
   if (options.engine === 'postgres') {
     const { openPostgres } = await import('./postgres.ts')
     return openPostgres(options, meter)
@@ -65,16 +69,15 @@ async function openEngine(options: EngineOptions, meter: Meter): Promise<Metadat
   return new SqliteStore({ path: options.path, meter })
 }
 
-/** Makes the directory and those above it, for the owner alone, so that they survive a power failure. */
-function makeDirectory(directory: string): void {
-  const first = mkdirSync(directory, { recursive: true, mode: 0o700 })
-  if (first === undefined) return
-  for (let made = directory; made.length >= first.length; made = path.dirname(made)) {
-    const fd = openSync(path.dirname(made), 'r')
-    try {
-      fsyncSync(fd)
-    } finally {
-      closeSync(fd)
-    }
-  }
+async function openLogged(
+  folder: string,
+  engine: LogEngineName,
+  meter: Meter,
+): Promise<MetadataStore> {
+  const { openLog } = await import('../src/log/open.ts')
+  const { LoggedMetadata } = await import('./logged.ts')
+  const snapshots = path.resolve(folder, 'snapshots')
+  makeDirectory(snapshots)
+  const opened = await openLog({ engine, path: path.join(folder, 'log') })
+  return LoggedMetadata.open({ engine: opened, snapshots, meter, nowMs: Date.now })
 }

@@ -5,6 +5,7 @@
 import * as z from 'zod'
 import { preset } from './config-options.ts'
 import { DYNAMODB_KEYS, type DynamodbSettings } from './config-dynamodb.ts'
+import { LOGGED_KEYS, type LoggedSettings } from './config-logged.ts'
 import { S3_SHAPE, type S3Settings } from './config-s3.ts'
 import { POSTGRES_KEYS, type PostgresSettings } from './config-postgres.ts'
 import { parseDuration, parseSize, UnitError } from './config-units.ts'
@@ -24,7 +25,8 @@ interface Shape<Measure> {
     engine: 'memory' | 'jsonl' | 'sqlite' | 'postgres' | 'dynamodb'
     path?: string | undefined
     cache: { rows: number; ttl: Measure }
-  } & PostgresSettings &
+  } & LoggedSettings &
+    PostgresSettings &
     DynamodbSettings
   storage: {
     engine: 'memory' | 'fs' | 'sqlite' | 's3'
@@ -205,6 +207,7 @@ function build() {
       .strictObject({
         engine: choice('metadata.engine', ['memory', 'jsonl', 'sqlite', 'postgres', 'dynamodb']),
         path: FOLDER,
+        ...LOGGED_KEYS,
         ...POSTGRES_KEYS,
         ...DYNAMODB_KEYS,
         cache: z

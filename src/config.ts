@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { blame, ConfigError, loadRaw, type Path, type Raw, type Sources } from './config-load.ts'
 import { dynamodbInlineMax, refuseDynamodbKeys, resolveDynamodb } from './config-dynamodb.ts'
+import { resolveLogged } from './config-logged.ts'
 import { didYouMean } from './config-nearest.ts'
 import type { LogLevel } from './log.ts'
 import type { MetadataOptions } from '../metadata/open.ts'
@@ -217,6 +218,8 @@ function metadataOptions({ metadata }: Settings, data: string, raw: Raw): Metada
   const layers = cache.rows === 0 ? {} : { cache: { rows: cache.rows, ttlMs: cache.ttl } }
   refuseStrayKeys(metadata, raw)
   refuseDynamodbKeys(metadata, raw)
+  const logged = resolveLogged(metadata, data, raw)
+  if (logged) return { ...logged, ...layers }
   if (engine === 'memory') return { engine, ...layers }
   if (engine === 'postgres') return { engine, ...resolvePostgres(metadata, raw), ...layers }
   if (engine === 'dynamodb')

@@ -23,7 +23,7 @@ export const ACCESS_KEY = 'AKIAE2ETESTS00000000'
 export const SECRET_KEY = 'e2e-secret+with/odd=characters-0123456789'
 
 export interface GatewayOptions {
-  /** Engine words as `--metadata` and `--storage` take them. */
+  /** Engine words as `--metadata` and `--storage` take them; `memory+segment`: with that log. */
   readonly metadata?: string
   readonly storage?: string
   readonly tls?: boolean
@@ -98,7 +98,8 @@ async function start(options: GatewayOptions): Promise<Gateway> {
   const port = await freePort()
   const certificate = tls ? selfSigned(dataDir) : undefined
   const args = ['serve', '--host', '127.0.0.1', '--port', String(port), '--data', dataDir]
-  args.push('--metadata', metadata, '--storage', storage, '--log-level', 'warn')
+  const [rows = '', log] = metadata.split('+')
+  args.push('--metadata', rows, '--storage', storage, '--log-level', 'warn')
   if (certificate) args.push('--tls-cert', certificate.cert, '--tls-key', certificate.key)
   const engine = await engineEnvironment(metadata)
   const started = performance.now()
@@ -111,6 +112,7 @@ async function start(options: GatewayOptions): Promise<Gateway> {
       SLUICE_ROOT_ACCESS_KEY: ACCESS_KEY,
       SLUICE_ROOT_SECRET_KEY: SECRET_KEY,
       ...engine,
+      ...(log !== undefined && { SLUICE_METADATA_LOG: log }),
       ...options.env,
     },
   })

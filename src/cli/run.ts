@@ -25,6 +25,9 @@ async function command(words: readonly string[]): Promise<number> {
 const PLAIN_ERRORS: ReadonlySet<string> = new Set([
   'ConfigError',
   'DataFolderError',
+  'LogCompacted',
+  'LogCorrupt',
+  'LogForeign',
   'MaintenanceError',
   'StartError',
   'StoreDamaged',
