@@ -21,6 +21,7 @@ import { type EncodedCommit, Group } from './group.ts'
 import { readSnapshot, snapshotsIn } from './jsonl-recovery.ts'
 import { removeOlder, type SnapshotTask, writeSnapshot } from './jsonl-snapshot.ts'
 import { checkPosition, checkRange } from './limits.ts'
+import { Followers, type History, readHistory } from './history.ts'
 import { revAt } from './logged-entry.ts'
 import { LoggedRecords } from './logged-records.ts'
 import { replay } from './logged-rows.ts'
@@ -62,9 +63,12 @@ export class LoggedMetadata implements MetadataStore {
   readonly #options: LoggedOptions
   readonly #rows: RowMap
   readonly #line: CommitLine
-  readonly #term: number
+  #term: number
+  /** Why this gateway may not write any more. */
+  #fence: StoreFenced | undefined
   readonly #snapshotBytesMin: number
   readonly #counted: Readonly<Record<'commits' | 'groups' | 'snapshots', Counter>>
+  readonly #followers = new Followers()
   readonly #ending = new AbortController()
   /** Of the entries behind the last snapshot, and how many make the next one due. */
   #logBytes: number
@@ -87,7 +91,10 @@ export class LoggedMetadata implements MetadataStore {
     options.meter.gauge('sluice_log_last_index', 'Last entry of the log', () => log.lastIndex())
     options.meter.gauge('sluice_log_bytes', 'Bytes of the log on disk', () => log.stats().sizeBytes)
     this.#line = new CommitLine({
-      check: () => this.#checkOpen(),
+      check: () => {
+        this.#checkOpen()
+        if (this.#fence) throw this.#fence
+      },
       run: (commits) => this.#run(commits),
       afterwards: async () => this.#snapshotIfDue(),
     })
@@ -119,6 +126,27 @@ export class LoggedMetadata implements MetadataStore {
     return this.#line.add(commit)
   }
 
+  get history(): History {
+    const { log } = this.#engine
+    const term = (): number => this.#term
+    return {
+      get firstIndex() {
+        return log.firstIndex()
+      },
+      get lastIndex() {
+        return log.lastIndex()
+      },
+      get term() {
+        return term()
+      },
+      read: (cursor, limit) => readHistory(log, cursor, limit),
+      arrived: async (cursor, signal) => {
+        if (log.lastIndex() <= cursor) await this.#followers.wait(cursor, signal)
+      },
+      fence: (term) => this.#fenceOff(term),
+    }
+  }
+
   /** Answers what waits, then closes the log. */
   [Symbol.asyncDispose](): Promise<void> {
     this.#closing ??= this.#close()
@@ -127,6 +155,7 @@ export class LoggedMetadata implements MetadataStore {
 
   async #close(): Promise<void> {
     this.#ending.abort()
+    this.#followers.close(new StoreUnavailable('The store of metadata is closed'))
     await this.#line.idle()
     await this.#snapshotting
     await this.#engine[Symbol.asyncDispose]()
@@ -135,6 +164,15 @@ export class LoggedMetadata implements MetadataStore {
 
   #checkOpen(): void {
     if (this.#closing) throw new StoreUnavailable('The store of metadata is closed')
+  }
+
+  /** What was accepted before is answered first. */
+  async #fenceOff(term: number): Promise<void> {
+    if (term <= this.#term) return
+    this.#fence = fenced(term)
+    await this.#line.idle()
+    await this.#engine.meta.saveHardState({ term, vote: FENCED })
+    this.#term = term
   }
 
   async #run(commits: readonly EncodedCommit[]): Promise<readonly boolean[]> {
@@ -147,6 +185,7 @@ export class LoggedMetadata implements MetadataStore {
       this.#counted.groups.add()
       await log.persistEntries(records.entries)
       group.apply()
+      this.#followers.reached(log.lastIndex())
       this.#logBytes += records.sizeBytes
     }
     return outcomes
@@ -191,6 +230,20 @@ export class LoggedMetadata implements MetadataStore {
   }
 }
 
+/** Vote of a gateway in whose place another one writes. */
+export const FENCED = 'fenced'
+
+/** Another gateway was promoted: this one answers reads at most. */
+export class StoreFenced extends StoreUnavailable {
+  override readonly name: string = 'StoreFenced'
+}
+
+function fenced(term: number): StoreFenced {
+  return new StoreFenced(
+    `Another gateway was promoted in term ${term} and writes in place of this one. Follow that one (sluice standby) in an empty folder`,
+  )
+}
+
 async function recover({ engine, snapshots }: LoggedOptions): Promise<Recovered> {
   const { log, meta } = engine
   const snapshot = (await snapshotsIn(snapshots)).at(-1) ?? 0
@@ -202,6 +255,7 @@ async function recover({ engine, snapshots }: LoggedOptions): Promise<Recovered>
   const rows = read?.rows ?? new RowMap()
   const logBytes = await replay(rows, log, snapshot + 1, log.lastIndex())
   const state = await meta.loadHardState()
+  if (state?.vote === FENCED) throw fenced(state.term)
   if (state === undefined) await meta.saveHardState({ term: 1 })
   return {
     rows,

@@ -6,6 +6,7 @@ import path from 'node:path'
 import { makeDirectory } from '../src/lib/durable-directory.ts'
 import type { Meter } from '../src/lib/meter.ts'
 import type { LogEngineName } from '../src/log/open.ts'
+import type { History } from './history.ts'
 import type { CacheOptions } from './cached.ts'
 import type { TableOptions } from './dynamodb-table.ts'
 import { MeasuredMetadata } from './measured.ts'
@@ -36,7 +37,24 @@ export type MetadataOptions = EngineOptions & {
  * wrong where its file is not one of ours.
  */
 export async function openMetadata(options: MetadataOptions, meter: Meter): Promise<MetadataStore> {
-  const store = await openEngine(options, meter)
+  return (await openMetadataHistory(options, meter)).store
+}
+
+/** The same, and the history of what is committed, where the engine keeps one. */
+export async function openMetadataHistory(
+  options: MetadataOptions,
+  meter: Meter,
+): Promise<{ readonly store: MetadataStore; readonly history: History | undefined }> {
+  const engine = await openEngine(options, meter)
+  const history = 'history' in engine ? (engine.history as History) : undefined
+  return { store: await withLayers(engine, options, meter), history }
+}
+
+async function withLayers(
+  store: MetadataStore,
+  options: MetadataOptions,
+  meter: Meter,
+): Promise<MetadataStore> {
   const monotonicMs = (): number => performance.now()
   const measured = new MeasuredMetadata(store, meter, monotonicMs)
   if (options.cache === undefined) return measured

@@ -387,6 +387,21 @@ export const OPTIONS: readonly Option[] = [
     help: 'file that holds it',
   },
   {
+    key: 'feed.token',
+    env: 'SLUICE_FEED_TOKEN',
+    kind: 'text',
+    hint: 'TOKEN',
+    help: 'with metadata.log: serve /changes to whoever bears it',
+    secret: true,
+  },
+  {
+    key: 'feed.tokenFile',
+    env: 'SLUICE_FEED_TOKEN_FILE',
+    kind: 'path',
+    hint: 'FILE',
+    help: 'file that holds it',
+  },
+  {
     key: 'control.host',
     env: 'SLUICE_CONTROL_HOST',
     kind: 'text',

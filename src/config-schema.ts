@@ -50,6 +50,7 @@ interface Shape<Measure> {
   webhooks: { allow: string[]; timeout: Measure; giveUp: Measure }
   log: { level: 'debug' | 'info' | 'warn' | 'error' | 'silent'; format: 'auto' | 'text' | 'json' }
   metrics: { auth: 'none' | 'token'; token?: string | undefined; tokenFile?: string | undefined }
+  feed: { token?: string | undefined; tokenFile?: string | undefined }
   control?: { host?: string | undefined; port: number } | undefined
   tls?: { cert: string; key: string } | undefined
   shutdownTimeout: Measure
@@ -295,6 +296,15 @@ function build() {
       .refine((metrics) => metrics.auth === 'token' || !(metrics.token || metrics.tokenFile), {
         message: 'a token does nothing while this is none',
         path: ['auth'],
+      }),
+    feed: z
+      .strictObject({
+        token: z.string().min(8, 'a token has at least 8 characters').optional(),
+        tokenFile: TEXT.optional(),
+      })
+      .prefault({})
+      .refine((feed) => !(feed.token && feed.tokenFile), {
+        message: 'either token or tokenFile is meant, not both',
       }),
     control: z.strictObject({ host: TEXT.optional(), port: PORT }).optional(),
     tls: z.strictObject({ cert: TEXT, key: TEXT }).optional(),

@@ -6,7 +6,7 @@
  * signal handlers or ends the process: a test or a host program may run several in one process.
  */
 import { readFileSync } from 'node:fs'
-import { openMetadata } from '../metadata/open.ts'
+import { openMetadataHistory } from '../metadata/open.ts'
 import { openStorage } from '../storage/open.ts'
 import { UNRESTRICTED } from './api/access.ts'
 import type { CorsLookup } from './api/cors.ts'
@@ -14,6 +14,7 @@ import { S3Error } from './api/error.ts'
 import { CLOCK_SKEW_MAX_MS } from './api/limits.ts'
 import type { Facts } from './api/facts.ts'
 import type { Requester, S3Api } from './api/operations.ts'
+import { changesOf } from './changes.ts'
 import { Authorizer } from './auth/authorize.ts'
 import { createAuthenticator } from './auth/open.ts'
 import { createPolicyRules } from './auth/policy-rules.ts'
@@ -75,7 +76,8 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
   if (folder) closers.add(() => folder.release())
   const { credentials, file } = credentialsOf(config, folder)
   const metrics = new Metrics()
-  const metadata = new CountedMetadata(await openMetadata(config.metadata, metrics))
+  const { store, history } = await openMetadataHistory(config.metadata, metrics)
+  const metadata = new CountedMetadata(store)
   closers.add(() => metadata[Symbol.asyncDispose]())
   const half = await halfDone(metadata)
   if (half !== undefined) throw new StartError(half)
@@ -131,7 +133,11 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
   let isClosing = false
   const ready = async (): Promise<Readonly<Record<string, string>>> =>
     isClosing ? { server: 'closing' } : readiness(metadata, storage)
-  const gate = openGate(gateOptionsOf(config, { api, cors, facts, users, metrics, log, ready }))
+  const ending = new AbortController()
+  const changes =
+    history && config.feedToken ? changesOf(history, config.feedToken, ending.signal) : undefined
+  const parts = { api, cors, facts, users, metrics, log, ready, changes }
+  const gate = openGate(gateOptionsOf(config, parts))
   closers.add(() => gate[Symbol.dispose]())
 
   const ports = new Ports(config, closers)
@@ -141,6 +147,8 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
   lifecycle.start()
   outbox.start()
   closers.add(startCensus(metadata, log))
+  // First of all: who follows would otherwise keep the ports open.
+  closers.add(() => ending.abort())
   return {
     url,
     controlUrl,
@@ -183,10 +191,11 @@ interface GateParts {
   readonly metrics: Metrics
   readonly log: Log
   readonly ready: GateOptions['control']['ready']
+  readonly changes: GateOptions['control']['changes']
 }
 
 function gateOptionsOf(config: Config, parts: GateParts): GateOptions {
-  const { api, cors, facts, users, metrics, log, ready } = parts
+  const { api, cors, facts, users, metrics, log, ready, changes } = parts
   return {
     api,
     cors,
@@ -215,6 +224,7 @@ function gateOptionsOf(config: Config, parts: GateParts): GateOptions {
       metrics: async () => (await metrics.scrape()).text,
       metricsToken: config.metricsToken,
       openapi: readOpenApi,
+      changes,
     },
   }
 }

@@ -31,6 +31,7 @@ const PLAIN_ERRORS: ReadonlySet<string> = new Set([
   'MaintenanceError',
   'StartError',
   'StoreDamaged',
+  'StoreFenced',
   'StoreLocked',
   'StoreFull',
   'StoreUnavailable',

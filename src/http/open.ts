@@ -16,6 +16,7 @@ import { answerTracker, type TrackerDesk } from './tracker-paths.ts'
 
 export { SERVER_OPTIONS } from './listener.ts'
 export type { ControlOptions } from './app.ts'
+export type { ChangeSource } from './changes.ts'
 export type { RequestEntry } from './request-entry.ts'
 export { ANNOUNCE_PATH } from './tracker-paths.ts'
 
