@@ -32,8 +32,19 @@ export interface History {
   read(cursor: number, limit: number): Promise<HistoryPage>
   /** Resolves once there is something behind the cursor; rejects when the signal says so, or the store is closed. */
   arrived(cursor: number, signal: AbortSignal): Promise<void>
+  /** Of an entry that can be read, or the last that was purged. */
+  termOf(index: number): number | undefined
+  /** The newest copy of all rows, with the index of the entry that it is of; undefined where there is none. */
+  copy(): Promise<HistoryCopy | undefined>
   /** Another gateway writes from now on, in that later term: this one never does again, restarts included. */
   fence(term: number): Promise<void>
+}
+
+export interface HistoryCopy {
+  readonly index: number
+  readonly term: number
+  /** A file of lines (`jsonl-snapshot.ts`), which stays readable for whoever has opened it. */
+  readonly file: string
 }
 
 /** Bytes of entries that a page is made of. */

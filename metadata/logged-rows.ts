@@ -4,7 +4,7 @@ import { decodeEntry, type LoggedCommit, revAt } from './logged-entry.ts'
 import type { RowMap } from './row-map.ts'
 
 /** Kind of an entry that holds a commit. */
-export const COMMAND = 1
+export const COMMAND = 1 as const
 
 /** Bytes of entries that are read at a time. */
 const READ_BYTES: number = 4 * 1024 * 1024

@@ -17,14 +17,21 @@ import type { Counter, Meter } from '../src/lib/meter.ts'
 import { StoreDamaged, StoreUnavailable } from '../src/lib/store-error.ts'
 import type { StorageEngine } from '../src/log/store.ts'
 import { CommitLine } from './commit-line.ts'
-import { type EncodedCommit, Group } from './group.ts'
+import { encodeCommit, type EncodedCommit, Group } from './group.ts'
+import { fileName } from './jsonl-files.ts'
 import { readSnapshot, snapshotsIn } from './jsonl-recovery.ts'
 import { removeOlder, type SnapshotTask, writeSnapshot } from './jsonl-snapshot.ts'
 import { checkPosition, checkRange } from './limits.ts'
-import { Followers, type History, readHistory } from './history.ts'
-import { revAt } from './logged-entry.ts'
+import {
+  Followers,
+  type History,
+  type HistoryCommit,
+  type HistoryCopy,
+  readHistory,
+} from './history.ts'
+import { encodeEntry, revAt } from './logged-entry.ts'
 import { LoggedRecords } from './logged-records.ts'
-import { replay } from './logged-rows.ts'
+import { applyCommit, COMMAND, replay } from './logged-rows.ts'
 import { RowMap } from './row-map.ts'
 import type { Commit, MetadataStore, Range, Row, Table } from './store.ts'
 
@@ -143,8 +150,38 @@ export class LoggedMetadata implements MetadataStore {
       arrived: async (cursor, signal) => {
         if (log.lastIndex() <= cursor) await this.#followers.wait(cursor, signal)
       },
+      termOf: (index) => log.termOf(index),
+      copy: () => this.#copy(),
       fence: (term) => this.#fenceOff(term),
     }
+  }
+
+  /**
+   * Takes over commits of another gateway's history, which go on right behind the last one here: they are
+   * durable once this resolves. Who follows makes no commits of his own.
+   */
+  async append(commits: readonly HistoryCommit[]): Promise<void> {
+    const { log } = this.#engine
+    const entries = commits.map(({ index, term, at, partition, writes }) => {
+      const payload = encodeEntry(
+        at,
+        partition,
+        encodeCommit({ partition, expects: [], writes }).writes,
+      )
+      return { index, term, kind: COMMAND, payload }
+    })
+    await log.persistEntries(entries)
+    for (const commit of commits) applyCommit(this.#rows, commit.index, commit)
+    for (const { payload } of entries) this.#logBytes += payload.length
+    this.#followers.reached(log.lastIndex())
+    this.#snapshotIfDue()
+  }
+
+  /** Writes are made in this term from now on; durable once it resolves. Earlier ones change nothing. */
+  async enterTerm(term: number): Promise<void> {
+    if (term <= this.#term) return
+    await this.#engine.meta.saveHardState({ term })
+    this.#term = term
   }
 
   /** Answers what waits, then closes the log. */
@@ -164,6 +201,13 @@ export class LoggedMetadata implements MetadataStore {
 
   #checkOpen(): void {
     if (this.#closing) throw new StoreUnavailable('The store of metadata is closed')
+  }
+
+  async #copy(): Promise<HistoryCopy | undefined> {
+    const index = this.#lastSnapshot
+    if (index === 0) return undefined
+    const file = path.join(this.#options.snapshots, fileName('snapshot', index))
+    return { index, term: this.#engine.log.termOf(index) ?? this.#term, file }
   }
 
   /** What was accepted before is answered first. */

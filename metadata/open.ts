@@ -9,6 +9,7 @@ import type { LogEngineName } from '../src/log/open.ts'
 import type { History } from './history.ts'
 import type { CacheOptions } from './cached.ts'
 import type { TableOptions } from './dynamodb-table.ts'
+import type { LoggedMetadata } from './logged.ts'
 import { MeasuredMetadata } from './measured.ts'
 import type { PostgresOptions } from './postgres-wire.ts'
 import type { MetadataStore } from './store.ts'
@@ -87,11 +88,12 @@ async function openEngine(options: EngineOptions, meter: Meter): Promise<Metadat
   return new SqliteStore({ path: options.path, meter })
 }
 
-async function openLogged(
+/** Rows in memory with a log, without layers: for those who follow or restore a history. */
+export async function openLogged(
   folder: string,
   engine: LogEngineName,
   meter: Meter,
-): Promise<MetadataStore> {
+): Promise<LoggedMetadata> {
   const { openLog } = await import('../src/log/open.ts')
   const { LoggedMetadata } = await import('./logged.ts')
   const snapshots = path.resolve(folder, 'snapshots')

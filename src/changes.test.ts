@@ -1,12 +1,14 @@
 /** The change feed: a real log behind, the control plane before. */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeEach, expect, onTestFinished, test } from 'vitest'
+import type { History } from '../metadata/history.ts'
 import { openMetadataHistory } from '../metadata/open.ts'
 import type { MetadataStore } from '../metadata/store.ts'
 import { changesOf } from './changes.ts'
 import { type Control, createControl } from './http/app.ts'
+import { answerChanges } from './http/changes.ts'
 import { SILENT } from './lib/meter.ts'
 
 const root = mkdtempSync(path.join(tmpdir(), 'sluice-changes-'))
@@ -24,6 +26,7 @@ interface Served extends AsyncDisposable {
   readonly store: MetadataStore
   readonly control: Control
   readonly ending: AbortController
+  readonly history: History
 }
 
 async function serve(): Promise<Served> {
@@ -37,7 +40,13 @@ async function serve(): Promise<Served> {
     openapi: () => '{}',
     changes: changesOf(history!, TOKEN, ending.signal),
   })
-  return { store, control, ending, [Symbol.asyncDispose]: async () => store[Symbol.asyncDispose]() }
+  return {
+    store,
+    control,
+    ending,
+    history: history!,
+    [Symbol.asyncDispose]: async () => store[Symbol.asyncDispose](),
+  }
 }
 
 async function ask(
@@ -161,6 +170,28 @@ test('a cursor of another log is refused', async () => {
   await using served = await serve()
   await put(served.store, 'k', 1)
   expect((await ask(served, '?after=2')).status).toBe(409)
+})
+
+test('who asks for a copy gets the newest, and learns where to go on; there may be none', async () => {
+  await using served = await serve()
+  expect((await ask(served, '?copy')).status).toBe(204)
+  expect((await ask(served, '?copy', { authorization: '' })).status).toBe(401)
+  const file = path.join(folder, 'copy.jsonl')
+  writeFileSync(file, 'all rows\n')
+  const source = { ...changesOf(served.history, TOKEN, served.ending.signal) }
+  const copy = async () => ({ index: 70, term: 3, file })
+  const request = new Request('http://h/changes?copy', { headers: BEARER })
+  const response = await answerChanges({ ...source, copy }, request)
+  expect(response.headers.get('sluice-cursor')).toBe('70')
+  expect(response.headers.get('sluice-term')).toBe('3')
+  expect(await response.text()).toBe('all rows\n')
+})
+
+test('a cursor behind which another history stands is refused', async () => {
+  await using served = await serve()
+  await put(served.store, 'k', 1)
+  expect((await ask(served, '?after=1&lastTerm=1')).status).toBe(200)
+  expect((await ask(served, '?after=1&lastTerm=2')).status).toBe(409)
 })
 
 test('a gateway that learns of a later term never writes again, and is not opened again', async () => {

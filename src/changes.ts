@@ -16,6 +16,8 @@ export function changesOf(history: History, token: string, ending: AbortSignal):
       return { changes, cursor }
     },
     arrived: (cursor, signal) => history.arrived(cursor, signal),
+    termOf: (index) => history.termOf(index),
+    copy: () => history.copy(),
     fence: (term) => history.fence(term),
   }
 }

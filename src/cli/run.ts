@@ -29,6 +29,7 @@ const PLAIN_ERRORS: ReadonlySet<string> = new Set([
   'LogCorrupt',
   'LogForeign',
   'MaintenanceError',
+  'PointUnknown',
   'StartError',
   'StoreDamaged',
   'StoreFenced',
