@@ -2,7 +2,7 @@ import { defineConfig, type ViteUserConfig } from 'vitest/config'
 
 const config: ViteUserConfig = defineConfig({
   test: {
-    include: ['{src,metadata,storage,openapi}/**/*.test.ts'],
+    include: ['{src,metadata,storage,openapi,e2e}/**/*.test.ts'],
     reporters: ['default', './tools/closing-line.ts'],
     testTimeout: 20_000,
   },

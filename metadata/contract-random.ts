@@ -6,7 +6,7 @@ import { foldedScan, groupOf } from './fold.ts'
 import type { Commit, MetadataStore, Range, Row, Table } from './store.ts'
 
 type Open = () => Promise<MetadataStore>
-type Kept = Pick<Row, 'sort' | 'value' | 'bytes'>
+export type Kept = Pick<Row, 'sort' | 'value' | 'bytes'>
 
 /** Few characters, so that keys share prefixes and groups; each at some edge of an encoding. */
 const CHARACTERS = ['a', 'b', '/', '0', '\0', 'é', '\ud7ff', '\uffff', '\u{1f600}', '\u{10ffff}']
@@ -94,7 +94,7 @@ export async function foldsAsReference(open: Open, runs: number): Promise<void> 
 }
 
 /** A write as it is tried: by a key that may be there, at a rev that may be right. */
-type Step = {
+export type Step = {
   readonly partition: string
   readonly writes: readonly {
     readonly table: Table
@@ -116,7 +116,7 @@ const write = fc
     value,
     ...(bytes && value !== null && { bytes }),
   }))
-const step: fc.Arbitrary<Step> = fc.record({
+export const step: fc.Arbitrary<Step> = fc.record({
   partition: fc.constantFrom('', 'b'),
   writes: fc.uniqueArray(write, {
     maxLength: 4,
@@ -162,7 +162,7 @@ export async function agreesWithEngine(open: Open, reference: Open, runs: number
   await fc.assert(property, { numRuns: runs })
 }
 
-function applyTo(model: Map<string, Kept>, { partition, writes }: Step): void {
+export function applyTo(model: Map<string, Kept>, { partition, writes }: Step): void {
   for (const { table, sort, value, bytes } of writes) {
     const at = positionOf(partition, table, sort)
     if (value === null) model.delete(at)
@@ -170,11 +170,11 @@ function applyTo(model: Map<string, Kept>, { partition, writes }: Step): void {
   }
 }
 
-function positionOf(partition: string, table: Table, sort: string): string {
+export function positionOf(partition: string, table: Table, sort: string): string {
   return JSON.stringify([partition, table, sort])
 }
 
-async function toCommit(store: MetadataStore, step: Step): Promise<Commit> {
+export async function toCommit(store: MetadataStore, step: Step): Promise<Commit> {
   const { partition, writes, expects } = step
   const [first] = writes
   if (first === undefined || expects === 'none') return { partition, expects: [], writes }

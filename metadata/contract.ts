@@ -20,6 +20,8 @@ import {
 export interface ContractOptions {
   /** Random cases that are tried; fewer where an engine takes long. */
   readonly runs: number
+  /** A double that shows readers halves of commits, as its service does not: that promise is not tried. */
+  readonly showsHalves?: boolean
 }
 
 const TABLES: readonly Table[] = [
@@ -51,7 +53,7 @@ export function metadataContract(
       rowPromises(opened)
     })
     describe('commits', () => {
-      commitPromises(opened)
+      commitPromises(opened, options)
     })
     describe('scans', () => {
       scanPromises(opened)

@@ -4,8 +4,9 @@
  * conflicts with others that touch the same rows at that moment.
  */
 import type { TransactWriteItem } from '@aws-sdk/client-dynamodb'
+import { shapeOf } from './commit-shape.ts'
 import { type Item, itemOf, keyOf, sizeOf } from './dynamodb-items.ts'
-import { COMMIT_BYTES_MAX, type Commit, type Expect, type Rev, type Write } from './store.ts'
+import { COMMIT_BYTES_MAX, type Commit, type Rev } from './store.ts'
 
 /** What a write or a check is made of, whichever request it goes into. */
 export interface Condition {
@@ -28,26 +29,23 @@ export type Plan =
 
 /** `rev`: that of all rows that the commit writes. */
 export function planOf(table: string, commit: Commit, rev: Rev): Plan {
-  const { partition, writes } = commit
-  const expects = distinct(commit.expects)
-  const asked = writes.map((write) => expects?.find((expect) => isSame(expect, write)))
-  const requests = writes.map((write, i): Put | Removal => ({
-    ...conditionOf(table, asked[i]),
+  const { partition } = commit
+  const shape = shapeOf(commit)
+  if (shape === undefined) return { kind: 'impossible' }
+  const requests = shape.writes.map(({ write, rev: asked }): Put | Removal => ({
+    ...conditionOf(table, asked),
     ...(write.value === null
       ? { Key: keyOf(partition, write.table, write.sort) }
       : { Item: itemOf(partition, write, rev) }),
   }))
-  const others = (expects ?? []).filter((expect) => !asked.includes(expect))
-  const checks = others.map((expect) => ({
-    ...conditionOf(table, expect),
+  const checks = shape.checks.map((expect) => ({
+    ...conditionOf(table, expect.rev),
     Key: keyOf(partition, expect.table, expect.sort),
   }))
-  if (expects === undefined || expects.some(({ rev }) => typeof rev === 'number' && rev !== 0))
-    return { kind: 'impossible' }
   if (requests.length === 0 && checks.length === 0) return { kind: 'nothing' }
   const [first] = requests
   if (requests.length === 1 && checks.length === 0 && first !== undefined) {
-    const isRepeatable = typeof asked[0]?.rev === 'string'
+    const { isRepeatable } = shape
     return 'Item' in first
       ? { kind: 'put', put: first, isRepeatable }
       : { kind: 'removal', removal: first, isRepeatable }
@@ -61,28 +59,13 @@ export function planOf(table: string, commit: Commit, rev: Rev): Plan {
   return { kind: 'transaction', items }
 }
 
-/** Each row's expectation once; none where two of one row contradict each other. */
-function distinct(expects: readonly Expect[]): readonly Expect[] | undefined {
-  const found: Expect[] = []
-  for (const expect of expects) {
-    const same = found.find((other) => isSame(other, expect))
-    if (same === undefined) found.push(expect)
-    else if (same.rev !== expect.rev) return undefined
-  }
-  return found
-}
-
-function isSame(one: Expect, other: Expect | Write): boolean {
-  return one.sort === other.sort && one.table === other.table
-}
-
-function conditionOf(table: string, expect: Expect | undefined): Condition {
-  if (expect === undefined) return { TableName: table }
-  if (expect.rev === 0) return { TableName: table, ConditionExpression: 'attribute_not_exists(p)' }
+function conditionOf(table: string, rev: Rev | undefined): Condition {
+  if (rev === undefined) return { TableName: table }
+  if (rev === 0) return { TableName: table, ConditionExpression: 'attribute_not_exists(p)' }
   return {
     TableName: table,
     ConditionExpression: 'r = :r',
-    ExpressionAttributeValues: { ':r': { S: String(expect.rev) } },
+    ExpressionAttributeValues: { ':r': { S: String(rev) } },
   }
 }
 

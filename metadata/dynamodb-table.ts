@@ -7,7 +7,8 @@ import {
   type TableDescription,
 } from '@aws-sdk/client-dynamodb'
 import { StoreUnavailable } from '../src/lib/store-error.ts'
-import { failureOf, waitMs } from './dynamodb-failures.ts'
+import { attempt, waitMs } from './calls.ts'
+import { failureOf } from './dynamodb-failures.ts'
 
 export interface TableOptions {
   readonly table: string
@@ -32,7 +33,6 @@ const ANSWER_MS = 10_000
 export const CALLS_MAX = 128
 /** Looks at a new table until it is ready; most of them about a second apart. */
 const LOOKS_MAX = 240
-const START_ATTEMPTS = 3
 const KEYS = 'p:HASH:S s:RANGE:B'
 
 /** Rejects with `StoreUnavailable`, in one line that says what to do. */
@@ -58,7 +58,7 @@ function clientOf({
     ...(region !== undefined && { region }),
     ...(endpoint !== undefined && { endpoint }),
     ...(credentials !== undefined && { credentials }),
-    // See dynamodb-failures.ts.
+    // See calls.ts.
     maxAttempts: 1,
     requestHandler: {
       connectionTimeout: CONNECT_MS,
@@ -73,7 +73,7 @@ function clientOf({
 async function checkTable(client: DynamoDBClient, options: TableOptions): Promise<void> {
   const { table: TableName, createTable = false } = options
   const pause = (attempts: number): Promise<void> => sleep((options.waitMs ?? waitMs)(attempts))
-  let found = await describe(client, TableName, pause)
+  let found = await describe(client, options)
   if (found === undefined && !createTable)
     throw new StoreUnavailable(
       `DynamoDB has no table "${TableName}" ${placeOf(options)}: create it, or set metadata.createTable`,
@@ -83,7 +83,7 @@ async function checkTable(client: DynamoDBClient, options: TableOptions): Promis
     if (looks > LOOKS_MAX)
       throw new StoreUnavailable(`DynamoDB's table "${TableName}" does not become ready`)
     if (looks > 0) await pause(looks)
-    found = await describe(client, TableName, pause)
+    found = await describe(client, options)
   }
   const keys = keysOf(found)
   if (keys !== KEYS)
@@ -98,18 +98,14 @@ function isReady(table: TableDescription | undefined): table is TableDescription
 
 async function describe(
   client: DynamoDBClient,
-  TableName: string,
-  pause: (attempts: number) => Promise<void>,
+  { table: TableName, waitMs }: TableOptions,
 ): Promise<TableDescription | undefined> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return (await client.send(new DescribeTableCommand({ TableName }))).Table
-    } catch (error) {
-      if ((error as Error).name === 'ResourceNotFoundException') return undefined
-      const failure = failureOf(error)
-      if (failure === 'final' || failure === 'unreached' || attempt === START_ATTEMPTS) throw error
-    }
-    await pause(attempt)
+  const ask = () => client.send(new DescribeTableCommand({ TableName }))
+  try {
+    return (await attempt(ask, { failureOf, waitMs })).Table
+  } catch (error) {
+    if ((error as Error).name === 'ResourceNotFoundException') return undefined
+    throw error
   }
 }
 
@@ -160,6 +156,7 @@ const CREDENTIALS: ReadonlySet<string> = new Set([
 
 function unavailable(options: TableOptions, error: unknown): StoreUnavailable {
   const { name, message } = error as Error
+  const failure = failureOf(error)
   const place = `DynamoDB ${placeOf(options)}`
   const told = message.split('\n')[0] || (error as { code?: string }).code || name
   if (message === 'Region is missing')
@@ -176,7 +173,7 @@ function unavailable(options: TableOptions, error: unknown): StoreUnavailable {
     ? `does not accept the credentials (${name}: ${told})`
     : name === 'AccessDeniedException'
       ? `denies access to the table "${options.table}" (${told})`
-      : failureOf(error) === 'final'
+      : failure === 'final' || failure === 'mistake'
         ? `refuses the table "${options.table}" (${name}: ${told})`
         : `cannot be reached (${told})`
   return new StoreUnavailable(`${place} ${what}`, { cause: error })

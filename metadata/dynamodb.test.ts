@@ -1,5 +1,6 @@
 /** The engine over a fake of DynamoDB: the contract, and what becomes of calls that go wrong. */
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { type Fault, isWholeUnderFaults } from './contract-faults.ts'
 import { metadataContract } from './contract.ts'
 import { ACCESS_KEY, FakeDynamodb, type Operation, type Trouble } from './dynamodb.fake.ts'
 import { DynamodbStore } from './dynamodb.ts'
@@ -133,6 +134,8 @@ describe('rows at the edge of what DynamoDB takes', () => {
   })
 })
 
+const WRITES: ReadonlySet<Operation> = new Set(['DeleteItem', 'PutItem', 'TransactWriteItems'])
+
 describe('calls that go wrong', () => {
   const throttled = { error: 'ThrottlingException' }
   const conflict = { error: 'TransactionConflictException' }
@@ -245,6 +248,28 @@ describe('calls that go wrong', () => {
     const done = await Promise.all(puts.map((commit) => store.commit(commit)))
     expect(done).not.toContain(false)
     expect(fake.conflicts).toBeGreaterThan(0)
+  })
+
+  test('whatever goes wrong, a commit is whole, and what it answers is true', async () => {
+    const fake = new FakeDynamodb()
+    const url = await fake.listen()
+    onTestFinished(() => fake.close())
+    const troubles: Record<Fault, Trouble | undefined> = {
+      none: undefined,
+      lost: 'lost',
+      'lost-after': 'lost-after',
+      busy: throttled,
+    }
+    const opened = async () => {
+      const store = await open(url)
+      const fail = (faults: readonly Fault[]): void => {
+        const rest = [...faults]
+        fake.interfere = (operation) =>
+          WRITES.has(operation) ? troubles[rest.shift() ?? 'none'] : undefined
+      }
+      return { store, fail, [Symbol.asyncDispose]: () => store[Symbol.asyncDispose]() }
+    }
+    await expect(isWholeUnderFaults(opened, 30)).resolves.toBeUndefined()
   })
 
   test('closing waits for what is under way', async () => {

@@ -18,13 +18,12 @@ import {
   type QueryCommandOutput,
   TransactWriteItemsCommand,
 } from '@aws-sdk/client-dynamodb'
-import { StoreUnavailable } from '../src/lib/store-error.ts'
+import { Calls } from './calls.ts'
 import { type Plan, planOf } from './dynamodb-commit.ts'
-import { type Done, InDoubt, insist, type Refused, waitMs } from './dynamodb-failures.ts'
+import { failureOf } from './dynamodb-failures.ts'
 import { type Item, keyOf, rowOf, SHOWN } from './dynamodb-items.ts'
 import { boundsOf, partitionKey } from './dynamodb-keys.ts'
 import { CALLS_MAX, openTable, type TableOptions } from './dynamodb-table.ts'
-import { Turns } from './dynamodb-turns.ts'
 import { foldedScan, type PlainScan } from './fold.ts'
 import { checkCommit, checkPosition, checkRange } from './limits.ts'
 import type { Commit, MetadataStore, Range, Row, Table } from './store.ts'
@@ -35,18 +34,20 @@ export class DynamodbStore implements MetadataStore {
   readonly name: string = 'dynamodb'
   readonly #client: DynamoDBClient
   readonly #table: string
-  readonly #waitMs: (attempts: number) => number
+  readonly #calls: Calls
   /** Of this store alone, so that revs of all gateways differ. */
   readonly #origin: string = randomBytes(12).toString('base64url')
-  readonly #running = new Set<Promise<unknown>>()
-  readonly #turns = new Turns(CALLS_MAX)
   #revs = 0
-  #isOpen = true
 
   private constructor(client: DynamoDBClient, options: TableOptions) {
     this.#client = client
     this.#table = options.table
-    this.#waitMs = options.waitMs ?? waitMs
+    this.#calls = new Calls({
+      service: 'DynamoDB',
+      failureOf,
+      atOnceMax: CALLS_MAX,
+      waitMs: options.waitMs,
+    })
   }
 
   /** Rejects with `StoreUnavailable`, in one line, where the table is missing, out of reach or not ours. */
@@ -55,42 +56,41 @@ export class DynamodbStore implements MetadataStore {
   }
 
   async get(partition: string, table: Table, sort: string): Promise<Row | undefined> {
-    this.#checkOpen()
+    this.#calls.checkOpen()
     checkPosition(partition, sort)
-    return this.#run(this.#get(partition, table, sort))
+    return this.#calls.run(this.#get(partition, table, sort))
   }
 
   async scan(partition: string, table: Table, range: Range): Promise<readonly Row[]> {
-    this.#checkOpen()
+    this.#calls.checkOpen()
     checkRange(partition, range)
     const plain: PlainScan = (part) => this.#scan(partitionKey(partition, table), part)
     const { fold } = range
-    return this.#run(fold === undefined ? plain(range) : foldedScan(plain, range, fold))
+    return this.#calls.run(fold === undefined ? plain(range) : foldedScan(plain, range, fold))
   }
 
   async commit(commit: Commit): Promise<boolean> {
-    this.#checkOpen()
+    this.#calls.checkOpen()
     checkCommit(commit)
     const rev = `${this.#origin}.${(++this.#revs).toString(36)}`
     const plan = planOf(this.#table, commit, rev)
     if (plan.kind === 'nothing') return true
     if (plan.kind === 'impossible') return false
-    return this.#run(
+    return this.#calls.run(
       plan.kind === 'transaction' ? this.#transact(plan.items) : this.#write(plan, rev),
     )
   }
 
   /** Waits for what is under way. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#isOpen = false
-    await Promise.allSettled(this.#running)
+    await this.#calls.close()
     this.#client.destroy()
   }
 
   async #get(partition: string, table: Table, sort: string): Promise<Row | undefined> {
     const Key = keyOf(partition, table, sort)
     const command = { TableName: this.#table, Key, ConsistentRead: true }
-    const { Item } = await this.#ask(() => this.#client.send(new GetItemCommand(command)))
+    const { Item } = await this.#calls.ask(() => this.#client.send(new GetItemCommand(command)))
     return Item && rowOf(Item)
   }
 
@@ -113,7 +113,7 @@ export class DynamodbStore implements MetadataStore {
         Limit: range.limit - rows.length,
         ...(after && { ExclusiveStartKey: after }),
       })
-      const page: QueryCommandOutput = await this.#ask(() => this.#client.send(command))
+      const page: QueryCommandOutput = await this.#calls.ask(() => this.#client.send(command))
       for (const item of page.Items ?? []) rows.push(rowOf(item))
       after = page.LastEvaluatedKey
     } while (after !== undefined && rows.length < range.limit)
@@ -126,23 +126,14 @@ export class DynamodbStore implements MetadataStore {
       plan.kind === 'put'
         ? this.#client.send(new PutItemCommand(plan.put))
         : this.#client.send(new DeleteItemCommand(plan.removal))
-    let doubt: InDoubt
-    try {
-      const end = await this.#insist(send, plan.isRepeatable)
-      if ('answer' in end) return true
-      if (!end.afterDoubt) return false
-      doubt = new InDoubt('DynamoDB may or may not have carried it out')
-    } catch (error) {
-      if (!(error instanceof InDoubt)) throw error
-      doubt = error
-    }
-    if (plan.kind === 'put' && (await this.#stands(plan.put.Item, rev))) return true
-    throw doubt
+    return this.#calls.write(send, plan.isRepeatable, async () => {
+      return plan.kind === 'put' && this.#stands(plan.put.Item, rev)
+    })
   }
 
   /** Whether a write that is in doubt is there for all to see. If not, it may have been, or still come. */
   async #stands({ p, s }: Item, rev: string): Promise<boolean> {
-    const { Item } = await this.#ask(() =>
+    const { Item } = await this.#calls.ask(() =>
       this.#client.send(
         new GetItemCommand({
           TableName: this.#table,
@@ -159,30 +150,6 @@ export class DynamodbStore implements MetadataStore {
   async #transact(items: Extract<Plan, { kind: 'transaction' }>['items']): Promise<boolean> {
     const command = { TransactItems: items, ClientRequestToken: randomUUID() }
     const send = (): Promise<unknown> => this.#client.send(new TransactWriteItemsCommand(command))
-    return 'answer' in (await this.#insist(send, true))
-  }
-
-  /** A call that reads. */
-  async #ask<T>(call: () => Promise<T>): Promise<T> {
-    const end = await this.#insist(call, true)
-    if ('answer' in end) return end.answer
-    throw new StoreUnavailable('DynamoDB refused to read')
-  }
-
-  #insist<T>(call: () => Promise<T>, isRepeatable: boolean): Promise<Done<T> | Refused> {
-    return insist(() => this.#turns.take(call), isRepeatable, this.#waitMs)
-  }
-
-  async #run<T>(work: Promise<T>): Promise<T> {
-    this.#running.add(work)
-    try {
-      return await work
-    } finally {
-      this.#running.delete(work)
-    }
-  }
-
-  #checkOpen(): void {
-    if (!this.#isOpen) throw new StoreUnavailable('The store of metadata is closed')
+    return 'answer' in (await this.#calls.insist(send, true))
   }
 }

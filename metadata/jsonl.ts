@@ -14,15 +14,15 @@
  */
 import type { Counter, Meter } from '../src/lib/meter.ts'
 import { StoreUnavailable } from '../src/lib/store-error.ts'
-import { CommitLine } from './commit-line.ts'
-import { type EncodedCommit, Group } from './group.ts'
+import { CommitQueue } from './commit-queue.ts'
+import { encodeCommit, type EncodedCommit, Group } from './group.ts'
 import { type FolderLock, lockFolder } from '../src/lib/folder-lock.ts'
 import { DISK, type Disk } from '../src/lib/disk.ts'
 import { JsonlRecords } from './jsonl-records.ts'
 import { JsonlLog } from './jsonl-log.ts'
 import { recover, type Recovered } from './jsonl-recovery.ts'
 import { removeOlder, writeSnapshot, type SnapshotTask } from './jsonl-snapshot.ts'
-import { checkPosition, checkRange } from './limits.ts'
+import { checkCommit, checkPosition, checkRange } from './limits.ts'
 import type { RowMap } from './row-map.ts'
 import type { Commit, MetadataStore, Range, Row, Table } from './store.ts'
 
@@ -50,7 +50,7 @@ export class JsonlStore implements MetadataStore {
   readonly #rows: RowMap
   readonly #compactBytesMin: number
   readonly #counted: Readonly<Record<'commits' | 'groups' | 'syncs' | 'snapshots', Counter>>
-  readonly #line: CommitLine
+  readonly #queue: CommitQueue<EncodedCommit>
   readonly #ending = new AbortController()
   #lastRev: number
   /** Bytes of logs at which a snapshot is due. */
@@ -73,13 +73,9 @@ export class JsonlStore implements MetadataStore {
     this.#lastRev = lastRev
     this.#compactAtBytes = Math.max(this.#compactBytesMin, snapshotBytes * COMPACT_RATIO)
     this.#counted = countersOf(options.meter)
-    this.#line = new CommitLine({
-      check: () => {
-        this.#checkOpen()
-        this.#log.checkSound()
-      },
+    this.#queue = new CommitQueue({
       run: (commits) => this.#run(commits),
-      afterwards: () => this.#compactIfDue(),
+      tidy: () => this.#compactIfDue(),
     })
     const cut = 'Bytes of a torn end that were cut off at the start'
     options.meter.gauge('sluice_metadata_cut_bytes', cut, () => cutBytes)
@@ -119,7 +115,12 @@ export class JsonlStore implements MetadataStore {
   }
 
   commit(commit: Commit): Promise<boolean> {
-    return this.#line.add(commit)
+    return new Promise((resolve, reject) => {
+      const sizeBytes = checkCommit(commit)
+      this.#checkOpen()
+      this.#log.checkSound()
+      this.#queue.add({ commit: encodeCommit(commit), sizeBytes, resolve, reject })
+    })
   }
 
   /** Answers what waits, then closes the files. */
@@ -130,7 +131,7 @@ export class JsonlStore implements MetadataStore {
 
   async #close(): Promise<void> {
     this.#ending.abort()
-    await this.#line.idle()
+    await this.#queue.idle()
     await this.#compaction
     await this.#log.close()
     this.#rows.clear()

@@ -16,12 +16,12 @@ import { DISK, type Disk } from '../src/lib/disk.ts'
 import type { Counter, Meter } from '../src/lib/meter.ts'
 import { StoreDamaged, StoreUnavailable } from '../src/lib/store-error.ts'
 import type { StorageEngine } from '../src/log/store.ts'
-import { CommitLine } from './commit-line.ts'
+import { CommitQueue } from './commit-queue.ts'
 import { encodeCommit, type EncodedCommit, Group } from './group.ts'
 import { fileName } from './jsonl-files.ts'
 import { readSnapshot, snapshotsIn } from './jsonl-recovery.ts'
 import { removeOlder, type SnapshotTask, writeSnapshot } from './jsonl-snapshot.ts'
-import { checkPosition, checkRange } from './limits.ts'
+import { checkCommit, checkPosition, checkRange } from './limits.ts'
 import {
   Followers,
   type History,
@@ -69,7 +69,7 @@ export class LoggedMetadata implements MetadataStore {
   readonly #engine: StorageEngine
   readonly #options: LoggedOptions
   readonly #rows: RowMap
-  readonly #line: CommitLine
+  readonly #queue: CommitQueue<EncodedCommit>
   #term: number
   /** Why this gateway may not write any more. */
   #fence: StoreFenced | undefined
@@ -97,13 +97,9 @@ export class LoggedMetadata implements MetadataStore {
     const { log } = options.engine
     options.meter.gauge('sluice_log_last_index', 'Last entry of the log', () => log.lastIndex())
     options.meter.gauge('sluice_log_bytes', 'Bytes of the log on disk', () => log.stats().sizeBytes)
-    this.#line = new CommitLine({
-      check: () => {
-        this.#checkOpen()
-        if (this.#fence) throw this.#fence
-      },
+    this.#queue = new CommitQueue({
       run: (commits) => this.#run(commits),
-      afterwards: async () => this.#snapshotIfDue(),
+      tidy: async () => this.#snapshotIfDue(),
     })
   }
 
@@ -130,7 +126,12 @@ export class LoggedMetadata implements MetadataStore {
   }
 
   commit(commit: Commit): Promise<boolean> {
-    return this.#line.add(commit)
+    return new Promise((resolve, reject) => {
+      const sizeBytes = checkCommit(commit)
+      this.#checkOpen()
+      if (this.#fence) throw this.#fence
+      this.#queue.add({ commit: encodeCommit(commit), sizeBytes, resolve, reject })
+    })
   }
 
   get history(): History {
@@ -193,7 +194,7 @@ export class LoggedMetadata implements MetadataStore {
   async #close(): Promise<void> {
     this.#ending.abort()
     this.#followers.close(new StoreUnavailable('The store of metadata is closed'))
-    await this.#line.idle()
+    await this.#queue.idle()
     await this.#snapshotting
     await this.#engine[Symbol.asyncDispose]()
     this.#rows.clear()
@@ -214,7 +215,7 @@ export class LoggedMetadata implements MetadataStore {
   async #fenceOff(term: number): Promise<void> {
     if (term <= this.#term) return
     this.#fence = fenced(term)
-    await this.#line.idle()
+    await this.#queue.idle()
     await this.#engine.meta.saveHardState({ term, vote: FENCED })
     this.#term = term
   }

@@ -8,7 +8,9 @@ import type { Meter } from '../src/lib/meter.ts'
 import type { LogEngineName } from '../src/log/open.ts'
 import type { History } from './history.ts'
 import type { CacheOptions } from './cached.ts'
+import type { ContainerOptions } from './cosmos-container.ts'
 import type { TableOptions } from './dynamodb-table.ts'
+import type { DatabaseOptions } from './firestore-database.ts'
 import type { LoggedMetadata } from './logged.ts'
 import { MeasuredMetadata } from './measured.ts'
 import type { PostgresOptions } from './postgres-wire.ts'
@@ -27,6 +29,10 @@ export type EngineOptions =
   | ({ readonly engine: 'postgres' } & PostgresOptions)
   /** A table of DynamoDB, which any number of processes share. */
   | ({ readonly engine: 'dynamodb' } & TableOptions)
+  /** A database of Firestore, likewise shared. */
+  | ({ readonly engine: 'firestore' } & DatabaseOptions)
+  /** A container of Azure Cosmos DB, likewise shared. */
+  | ({ readonly engine: 'cosmos' } & ContainerOptions)
 
 export type MetadataOptions = EngineOptions & {
   /** Rows that are kept in memory between this process and the engine. */
@@ -82,6 +88,14 @@ async function openEngine(options: EngineOptions, meter: Meter): Promise<Metadat
   if (options.engine === 'dynamodb') {
     const { DynamodbStore } = await import('./dynamodb.ts')
     return DynamodbStore.open(options)
+  }
+  if (options.engine === 'firestore') {
+    const { FirestoreStore } = await import('./firestore.ts')
+    return FirestoreStore.open(options)
+  }
+  if (options.engine === 'cosmos') {
+    const { CosmosStore } = await import('./cosmos.ts')
+    return CosmosStore.open(options)
   }
   const { SqliteStore } = await import('./sqlite.ts')
   if (options.path !== ':memory:') makeDirectory(path.dirname(path.resolve(options.path)))

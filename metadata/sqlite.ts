@@ -14,6 +14,7 @@
 import Sqlite from 'better-sqlite3'
 import type { Counter, Meter } from '../src/lib/meter.ts'
 import { StoreFull, StoreUnavailable } from '../src/lib/store-error.ts'
+import { CommitQueue, nextTurn } from './commit-queue.ts'
 import { checkCommit, checkPosition, checkRange } from './limits.ts'
 import { openFile, openInMemory, type Datasync, type SqliteFile } from './sqlite-file.ts'
 import {
@@ -25,11 +26,6 @@ import {
 } from './sqlite-rows.ts'
 import type { Commit, MetadataStore, Range, Row, Table, Write } from './store.ts'
 
-/** A group ends at this many commits, or bytes: it holds up the loop for some milliseconds at most. */
-const GROUP_COMMITS_MAX = 128
-const GROUP_BYTES_MAX: number = 2 * 1024 * 1024
-/** Commits that may wait; more are refused at once, for they would only wait to time out. */
-const WAITING_MAX = 16_384
 /**
  * Pages in the log at which it is moved into the database, if nothing else is said. To copy one takes 2 to 4 us, in which the
  * loop stands still: 40,000 at a time would make commits a third cheaper, and stop everything for 0.1 s.
@@ -48,13 +44,6 @@ export interface SqliteOptions {
   readonly checkpointFrames?: number
 }
 
-interface Waiting {
-  readonly commit: EncodedCommit
-  readonly sizeBytes: number
-  readonly resolve: (isDone: boolean) => void
-  readonly reject: (error: unknown) => void
-}
-
 /** What the group under way has written: visible to reads, and not durable yet. */
 interface Pending {
   readonly firstRev: number
@@ -70,9 +59,7 @@ export class SqliteStore implements MetadataStore {
   readonly #rows: SqliteRows
   readonly #checkpointFrames: number
   readonly #counted: Readonly<Record<'commits' | 'groups' | 'syncs' | 'checkpoints', Counter>>
-  readonly #waiting: Waiting[] = []
-  /** The work on groups, while there is any. */
-  #work: Promise<void> | undefined
+  readonly #queue: CommitQueue<EncodedCommit>
   #pending: Pending | undefined
   /** Why nothing is written any more. */
   #broken: StoreUnavailable | undefined
@@ -84,6 +71,10 @@ export class SqliteStore implements MetadataStore {
     this.#rows = new SqliteRows(this.#file.db)
     this.#checkpointFrames = checkpointFrames ?? CHECKPOINT_FRAMES
     this.#counted = countersOf(meter)
+    this.#queue = new CommitQueue({
+      run: (commits) => this.#runDurably(commits),
+      tidy: () => this.#checkpointIfDue(),
+    })
   }
 
   async get(partition: string, table: Table, sort: string): Promise<Row | undefined> {
@@ -116,16 +107,13 @@ export class SqliteStore implements MetadataStore {
       const sizeBytes = checkCommit(commit)
       this.#checkOpen()
       if (this.#broken) throw this.#broken
-      if (this.#waiting.length >= WAITING_MAX)
-        throw new StoreUnavailable(`${WAITING_MAX} commits wait for the disk`)
-      this.#waiting.push({ commit: encode(commit), sizeBytes, resolve, reject })
-      this.#work ??= this.#workOff()
+      this.#queue.add({ commit: encode(commit), sizeBytes, resolve, reject })
     })
   }
 
   /** Answers what waits, then closes the file. */
   [Symbol.asyncDispose](): Promise<void> {
-    this.#closing ??= (this.#work ?? Promise.resolve()).then(() => this.#file.close())
+    this.#closing ??= this.#queue.idle().then(() => this.#file.close())
     return this.#closing
   }
 
@@ -151,48 +139,26 @@ export class SqliteStore implements MetadataStore {
     }
   }
 
-  /** Group after group, until nobody waits. Never rejects: what goes wrong is told to those who wait. */
-  async #workOff(): Promise<void> {
-    // Whatever this turn of the loop still brings joins the group.
-    await nextTurn()
-    while (this.#waiting.length > 0) {
-      const group = this.#takeGroup()
-      try {
-        const outcomes = this.#run(group)
-        await this.#pending?.durable
-        this.#pending = undefined
-        for (let i = 0; i < group.length; i++) group[i]!.resolve(outcomes[i]!)
-      } catch (error) {
-        for (const { reject } of group) reject(error)
-      }
-      await this.#checkpointIfDue()
-      if (this.#waiting.length > 0) await nextTurn()
-    }
-    this.#work = undefined
-  }
-
-  #takeGroup(): Waiting[] {
-    let length = 0
-    for (let bytes = 0; length < this.#waiting.length && length < GROUP_COMMITS_MAX; length++) {
-      bytes += this.#waiting[length]!.sizeBytes
-      if (length > 0 && bytes > GROUP_BYTES_MAX) break
-    }
-    return this.#waiting.splice(0, length)
+  async #runDurably(commits: readonly EncodedCommit[]): Promise<readonly boolean[]> {
+    const outcomes = this.#run(commits)
+    await this.#pending?.durable
+    this.#pending = undefined
+    return outcomes
   }
 
   /** Runs the group, and begins to make durable what it wrote. */
-  #run(group: readonly Waiting[]): boolean[] {
+  #run(commits: readonly EncodedCommit[]): boolean[] {
     if (this.#broken) throw this.#broken
     const firstRev = this.#rows.lastRev + 1
     let outcomes: boolean[]
     try {
-      outcomes = this.#rows.run(group.map(({ commit }) => commit))
+      outcomes = this.#rows.run(commits)
     } catch (error) {
       throw inWordsOfStores(error)
     }
-    this.#counted.commits.add(group.length)
+    this.#counted.commits.add(commits.length)
     this.#counted.groups.add()
-    const removed = removedBy(group, outcomes)
+    const removed = removedBy(commits, outcomes)
     if (this.#rows.lastRev >= firstRev || removed.size > 0) {
       this.#counted.syncs.add()
       this.#pending = { firstRev, removed, durable: this.#orBreak(this.#file.sync()) }
@@ -257,13 +223,13 @@ function encodeWrite({ table, sort, value, bytes }: Write): EncodedWrite {
 }
 
 function removedBy(
-  group: readonly Waiting[],
+  commits: readonly EncodedCommit[],
   outcomes: readonly boolean[],
 ): Map<string, Set<string>> {
   const removed = new Map<string, Set<string>>()
-  for (let i = 0; i < group.length; i++) {
+  for (let i = 0; i < commits.length; i++) {
     if (!outcomes[i]) continue
-    const { partition, writes } = group[i]!.commit
+    const { partition, writes } = commits[i]!
     for (const { table, sort, json } of writes) {
       if (json !== undefined) continue
       const positions = removed.get(partition)
@@ -287,10 +253,6 @@ function hidesRemoved(
 
 function position(table: Table, sort: string): string {
   return `${table}/${sort}`
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve))
 }
 
 /** Programmer errors stay what they are. */

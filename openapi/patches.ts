@@ -37,6 +37,25 @@ const GRANT_WRITE: Record<string, Member> = {
   GrantWrite: { type: 'string', place: 'header', wire: 'x-amz-grant-write' },
 }
 
+/** S3 refuses readers that choose an encryption, so it has to be seen that they do. */
+const CHOSEN: Record<string, Member> = {
+  ServerSideEncryption: { type: 'string', place: 'header', wire: 'x-amz-server-side-encryption' },
+}
+
+/** What other uploads answer with a client's key; suites look for it here too. */
+const CUSTOMER: Record<string, Member> = {
+  SSECustomerAlgorithm: {
+    type: 'string',
+    place: 'header',
+    wire: 'x-amz-server-side-encryption-customer-algorithm',
+  },
+  SSECustomerKeyMD5: {
+    type: 'string',
+    place: 'header',
+    wire: 'x-amz-server-side-encryption-customer-key-md5',
+  },
+}
+
 /** Members added or replaced. */
 export const MEMBERS: Readonly<Record<string, Readonly<Record<string, Member>>>> = {
   // The root element holds the region as its text.
@@ -48,11 +67,14 @@ export const MEMBERS: Readonly<Record<string, Readonly<Record<string, Member>>>>
   HeadObjectOutput: EXPIRES,
   PutObjectRequest: { ...EXPIRES, ...GRANT_WRITE },
   CopyObjectRequest: { ...EXPIRES, ...GRANT_WRITE },
+  CompleteMultipartUploadOutput: CUSTOMER,
   CreateMultipartUploadRequest: { ...EXPIRES, ...GRANT_WRITE },
   GetObjectRequest: {
+    ...CHOSEN,
     ResponseExpiresString: { type: 'string', place: 'query', wire: 'response-expires' },
   },
   HeadObjectRequest: {
+    ...CHOSEN,
     ResponseExpiresString: { type: 'string', place: 'query', wire: 'response-expires' },
   },
 }

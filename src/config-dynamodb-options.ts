@@ -21,7 +21,7 @@ export const DYNAMODB_OPTIONS: readonly Option[] = [
     env: 'SLUICE_METADATA_ENDPOINT',
     kind: 'text',
     hint: 'URL',
-    help: "dynamodb: where it is; the region's own where unset",
+    help: "dynamodb, firestore, cosmos: where it is; the service's own where unset, which cosmos does not have",
   },
   {
     key: 'metadata.createTable',

@@ -15,12 +15,6 @@ export interface DynamodbSettings {
 }
 
 const TABLE = 'sluice'
-/**
- * Most bytes of an object in the metadata, where nothing else is said. DynamoDB bills each KiB that is
- * written, and reads rows with all their bytes on the way to a listing.
- */
-const INLINE_MAX_BYTES = 4096
-
 const TEXT = z.string().min(1).optional()
 
 /** Keys beside `metadata.engine`. */
@@ -47,22 +41,6 @@ export const DYNAMODB_KEYS: {
   accessKeyId: TEXT,
   secretAccessKey: TEXT,
   secretAccessKeyFile: TEXT,
-}
-
-type Engine = DynamodbSettings & { readonly engine: string; readonly path?: string | undefined }
-
-/** Keys that were said and mean nothing to the engine: more likely the engine is not the one that is meant. */
-export function refuseDynamodbKeys(metadata: Engine, raw: Raw): void {
-  const isDynamodb = metadata.engine === 'dynamodb'
-  const strays = isDynamodb
-    ? (['path'] as const)
-    : (Object.keys(DYNAMODB_KEYS) as (keyof DynamodbSettings)[])
-  const problems = strays.flatMap((key) =>
-    metadata[key] === undefined
-      ? []
-      : `${blame(raw, ['metadata', key])}: metadata.${key} means nothing to the engine ${metadata.engine}${isDynamodb ? '' : ' (but to dynamodb)'}`,
-  )
-  if (problems.length > 0) throw new ConfigError(problems)
 }
 
 /** `readSecret` reads the file of a secret. */
@@ -94,11 +72,4 @@ export function resolveDynamodb(
     ...(accessKeyId !== undefined &&
       secretAccessKey !== undefined && { credentials: { accessKeyId, secretAccessKey } }),
   }
-}
-
-/** What `limits.inlineMax` is with this engine, of what it would be with others. */
-export function dynamodbInlineMax(engine: string, inlineMaxBytes: number, raw: Raw): number {
-  const asked = (raw.tree['limits'] as { inlineMax?: unknown } | undefined)?.inlineMax
-  if (engine !== 'dynamodb' || asked !== undefined) return inlineMaxBytes
-  return Math.min(inlineMaxBytes, INLINE_MAX_BYTES)
 }

@@ -47,6 +47,8 @@ export interface Raw {
 const LISTED_PATHS: readonly [list: string, key: string][] = [
   ['credentials', 'secretAccessKeyFile'],
   ['storage.seal.keys', 'keyFile'],
+  ['encryption.keys', 'keyFile'],
+  ['encryption.kms.keys', 'keyFile'],
 ]
 
 /** Reads the file, if one is named, and lays environment and flags over it. */

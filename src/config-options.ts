@@ -3,6 +3,7 @@
  * its default. Help, parsing, the schema's defaults and `config print` all read this one table.
  */
 
+import { CLOUD_OPTIONS } from './config-cloud-options.ts'
 import { DYNAMODB_OPTIONS } from './config-dynamodb-options.ts'
 import { POSTGRES_OPTIONS } from './config-postgres-options.ts'
 
@@ -67,6 +68,13 @@ export const OPTIONS: readonly Option[] = [
     help: 'domains under which bucket.domain names a bucket',
   },
   {
+    key: 'websiteDomains',
+    env: 'SLUICE_WEBSITE_DOMAINS',
+    kind: 'list',
+    hint: 'DOMAIN,...',
+    help: 'domains under which bucket.domain is the website of a bucket',
+  },
+  {
     key: 'publicUrl',
     env: 'SLUICE_PUBLIC_URL',
     kind: 'text',
@@ -94,7 +102,7 @@ export const OPTIONS: readonly Option[] = [
     env: 'SLUICE_METADATA',
     kind: 'text',
     preset: 'sqlite',
-    hint: 'memory|jsonl|sqlite|postgres|dynamodb',
+    hint: 'memory|jsonl|sqlite|postgres|dynamodb|firestore|cosmos',
     help: 'engine for metadata',
   },
   {
@@ -113,6 +121,7 @@ export const OPTIONS: readonly Option[] = [
   },
   ...POSTGRES_OPTIONS,
   ...DYNAMODB_OPTIONS,
+  ...CLOUD_OPTIONS,
   {
     key: 'metadata.cache.rows',
     env: 'SLUICE_METADATA_CACHE_ROWS',
@@ -217,6 +226,13 @@ export const OPTIONS: readonly Option[] = [
     help: 's3: what the service verifies bodies with; crc32 where unset',
   },
   {
+    key: 'encryption.kms.defaultKey',
+    env: 'SLUICE_KMS_DEFAULT_KEY',
+    kind: 'text',
+    hint: 'KEY',
+    help: 'key of SSE-KMS where a request names none',
+  },
+  {
     key: 'etag',
     env: 'SLUICE_ETAG',
     kind: 'text',
@@ -304,6 +320,21 @@ export const OPTIONS: readonly Option[] = [
     preset: '1m',
     hint: 'TIME',
     help: 'how often deleted bytes are given back',
+  },
+  {
+    key: 'sweep.grace',
+    env: 'SLUICE_SWEEP_GRACE',
+    kind: 'text',
+    hint: 'TIME',
+    help: 'how long they stay first, for downloads from other gateways; 1m, or 1h where metadata are shared',
+  },
+  {
+    key: 'sweep.orphans',
+    env: 'SLUICE_SWEEP_ORPHANS',
+    kind: 'text',
+    preset: '1d',
+    hint: 'TIME',
+    help: 'how often bytes that a crash left behind are looked for',
   },
   {
     key: 'sweep.abandonedUploads',

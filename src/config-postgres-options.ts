@@ -29,7 +29,7 @@ export const POSTGRES_OPTIONS: readonly Option[] = [
     env: 'SLUICE_METADATA_DATABASE',
     kind: 'text',
     hint: 'NAME',
-    help: 'postgres: the database; sluice where unset',
+    help: 'postgres, cosmos: the database; sluice where unset. firestore: (default) where unset',
   },
   {
     key: 'metadata.user',

@@ -107,6 +107,17 @@ test('nothing is kept in the data folder but credentials that were not given', (
   const metadata = { engine: 'postgres' as const }
   const storage = { engine: 'memory' as const }
   expect(needsFolder(configOf({ metadata, storage, credentials }))).toBe(false)
+  const s3 = { engine: 's3' as const, bucket: 'blobs' }
+  expect(needsFolder(configOf({ metadata, storage: s3, credentials }))).toBe(false)
   expect(needsFolder(configOf({ metadata, storage }))).toBe(true)
   expect(needsFolder(configOf({ metadata, credentials }))).toBe(true)
+})
+
+test('where metadata are shared, deleted bytes stay an hour for downloads from other gateways', () => {
+  const grace = (engine: 'postgres' | 'sqlite', sweep = {}): number =>
+    configOf({ metadata: { engine }, sweep }).sweepGraceMs
+  expect([grace('sqlite'), grace('postgres')]).toEqual([60_000, 3_600_000])
+  expect([grace('sqlite', { grace: '2h' }), grace('postgres', { grace: '2h' })]).toEqual([
+    7_200_000, 7_200_000,
+  ])
 })

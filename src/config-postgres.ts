@@ -56,22 +56,6 @@ export const POSTGRES_KEYS: {
   poolSize: z.int().min(1).max(POOL_SIZE_MAX).optional(),
 }
 
-type Engine = PostgresSettings & { readonly engine: string; readonly path?: string | undefined }
-
-/** Keys that were said and mean nothing to the engine: more likely the engine is not the one that is meant. */
-export function refuseStrayKeys(metadata: Engine, raw: Raw): void {
-  const isPostgres = metadata.engine === 'postgres'
-  const strays = isPostgres
-    ? (['path'] as const)
-    : (Object.keys(POSTGRES_KEYS) as (keyof PostgresSettings)[])
-  const problems = strays.flatMap((key) =>
-    metadata[key] === undefined
-      ? []
-      : `${blame(raw, ['metadata', key])}: metadata.${key} means nothing to the engine ${metadata.engine}${isPostgres ? '' : ' (but to postgres)'}`,
-  )
-  if (problems.length > 0) throw new ConfigError(problems)
-}
-
 export function resolvePostgres(metadata: PostgresSettings, raw: Raw): PostgresOptions {
   const { url, host, port, database, user, tls, caFile, schema, poolSize } = metadata
   if (caFile !== undefined && tls !== 'verify')

@@ -9,6 +9,8 @@ import type { Path, Raw } from './config-load.ts'
 /** Too short to pass for a secret, should the output be used as a file. */
 const REDACTED = '***'
 const COMMENT_COLUMN = 44
+/** Stands with the keys that it is one of. */
+const DEFAULT_KEY = 'encryption.kms.defaultKey'
 
 export function printConfig({ config, raw }: Loaded): string {
   const lines: string[] = []
@@ -16,7 +18,7 @@ export function printConfig({ config, raw }: Loaded): string {
   for (const option of OPTIONS) {
     const path = option.key.split('.')
     const value = valueAt(raw.tree, path) ?? option.preset
-    if (value === undefined) continue
+    if (value === undefined || option.key === DEFAULT_KEY) continue
     for (let depth = 0; depth < path.length - 1; depth++) {
       if (sections[depth] === path[depth]) continue
       sections.splice(depth, Infinity, path[depth]!)
@@ -27,6 +29,7 @@ export function printConfig({ config, raw }: Loaded): string {
     lines.push(commented(text, raw.origin(path) ?? 'default'))
     if (option.key === 'storage.engine') lines.push(...sealLines(config, raw))
   }
+  lines.push(...encryptionLines(config, raw))
   lines.push(config.credentials.length > 0 ? 'credentials:' : generated(config.data))
   for (const { accessKeyId, displayName, userId } of config.credentials) {
     lines.push(
@@ -40,14 +43,36 @@ export function printConfig({ config, raw }: Loaded): string {
 
 function sealLines({ storage }: Config, raw: Raw): string[] {
   if (storage.seal === undefined) return []
-  const listed = (valueAt(raw.tree, ['storage', 'seal', 'keys']) ?? []) as { id?: unknown }[]
-  const lines = ['  seal:', '    keys:']
-  for (const { id } of storage.seal.keys) {
-    const index = listed.findIndex((key) => key.id === id)
-    const origin =
-      index < 0 ? 'SLUICE_SEAL_KEY_FILE' : raw.origin(['storage', 'seal', 'keys', index])
-    lines.push(commented(`      - id: ${scalar(id)}`, origin ?? 'configuration'))
-    lines.push(`        key: ${scalar(REDACTED)}`)
+  const keys = keyLines(storage.seal.keys, raw, ['storage', 'seal', 'keys'])
+  return ['  seal:', ...keys]
+}
+
+function encryptionLines({ encryption }: Config, raw: Raw): string[] {
+  const { s3, kms, kmsDefault } = encryption
+  const own = s3.length === 0 ? [] : keyLines(s3, raw, ['encryption', 'keys'])
+  const keyring = kms.length === 0 ? [] : keyLines(kms, raw, ['encryption', 'kms', 'keys'])
+  if (kmsDefault !== undefined) {
+    const origin = raw.origin(DEFAULT_KEY.split('.')) ?? 'configuration'
+    keyring.unshift(commented(`    defaultKey: ${scalar(kmsDefault)}`, origin))
+  }
+  if (keyring.length > 0) keyring.unshift('  kms:')
+  const lines = [...own, ...keyring]
+  return lines.length === 0 ? [] : ['encryption:', ...lines]
+}
+
+/** The keys of a list by their ids, each with where it comes from; `path` ends in `keys`. */
+function keyLines(keys: readonly { readonly id: string }[], raw: Raw, path: Path): string[] {
+  const listed = (valueAt(raw.tree, path) ?? []) as { id?: unknown }[]
+  const indent = '  '.repeat(path.length - 1)
+  const lines = [`${indent}keys:`]
+  for (const key of keys) {
+    const { id } = key
+    const index = listed.findIndex((each) => each.id === id)
+    const origin = index < 0 ? 'SLUICE_SEAL_KEY_FILE' : raw.origin([...path, index])
+    lines.push(commented(`${indent}  - id: ${scalar(id)}`, origin ?? 'configuration'))
+    lines.push(`${indent}    key: ${scalar(REDACTED)}`)
+    for (const [name, value] of Object.entries(key))
+      if (name === 'arn' || name === 'state') lines.push(`${indent}    ${name}: ${scalar(value)}`)
   }
   return lines
 }

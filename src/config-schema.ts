@@ -4,10 +4,16 @@
  */
 import * as z from 'zod'
 import { preset } from './config-options.ts'
-import { DYNAMODB_KEYS, type DynamodbSettings } from './config-dynamodb.ts'
+import {
+  METADATA_ENGINES,
+  type MetadataEngine,
+  SERVICE_KEYS,
+  type ServiceSettings,
+} from './config-metadata.ts'
 import { LOGGED_KEYS, type LoggedSettings } from './config-logged.ts'
+import { ENCRYPTION, type EncryptionSettings } from './config-encryption.ts'
+import { keySettings, type KeySettings } from './config-seal-key.ts'
 import { S3_SHAPE, type S3Settings } from './config-s3.ts'
-import { POSTGRES_KEYS, type PostgresSettings } from './config-postgres.ts'
 import { parseDuration, parseSize, UnitError } from './config-units.ts'
 
 /** The file's keys; `Measure` is what sizes and durations are written as. */
@@ -17,22 +23,23 @@ interface Shape<Measure> {
   data: string
   region: string
   domains: string[]
+  websiteDomains: string[]
   publicUrl?: string | undefined
   credentials: CredentialSettings[]
   compat: Compat
   buckets: string[]
   metadata: {
-    engine: 'memory' | 'jsonl' | 'sqlite' | 'postgres' | 'dynamodb'
+    engine: MetadataEngine
     path?: string | undefined
     cache: { rows: number; ttl: Measure }
   } & LoggedSettings &
-    PostgresSettings &
-    DynamodbSettings
+    ServiceSettings
   storage: {
     engine: 'memory' | 'fs' | 'sqlite' | 's3'
     path?: string | undefined
-    seal?: { keys: SealKeySettings[] } | undefined
+    seal?: { keys: KeySettings[] } | undefined
   } & S3Settings
+  encryption: EncryptionSettings
   etag: 'md5' | 'opaque'
   torrent: { tracker: 'off' | 'on' }
   limits: {
@@ -45,7 +52,12 @@ interface Shape<Measure> {
     keepAliveTimeout: Measure
     maxConnections: number
   }
-  sweep: { interval: Measure; abandonedUploads: Measure }
+  sweep: {
+    interval: Measure
+    grace?: Measure | undefined
+    orphans: Measure
+    abandonedUploads: Measure
+  }
   lifecycle: { interval: Measure; secondsPerDay: number }
   webhooks: { allow: string[]; timeout: Measure; giveUp: Measure }
   log: { level: 'debug' | 'info' | 'warn' | 'error' | 'silent'; format: 'auto' | 'text' | 'json' }
@@ -67,12 +79,6 @@ export interface CredentialSettings {
   userId?: string | undefined
   email?: string | undefined
   admin: boolean
-}
-
-export interface SealKeySettings {
-  id: string
-  key?: string | undefined
-  keyFile?: string | undefined
 }
 
 type Loose<T> = T extends readonly (infer Item)[]
@@ -167,25 +173,6 @@ const CREDENTIAL = z
     },
   )
 
-/** 32 bytes in Base64: what `openssl rand -base64 32` writes. */
-export const SEAL_KEY: RegExp = /^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/
-
-const SEAL_KEY_SETTINGS = z
-  .strictObject({
-    /** Stands in clear in each blob. */
-    id: z
-      .string()
-      .regex(/^[A-Za-z0-9_.-]{1,32}$/, 'a key id has 1 to 32 letters, digits, "_", "." and "-"'),
-    key: z
-      .string()
-      .regex(SEAL_KEY, 'a key is 32 bytes in Base64 (openssl rand -base64 32)')
-      .optional(),
-    keyFile: TEXT.optional(),
-  })
-  .refine(({ key, keyFile }) => (key === undefined) !== (keyFile === undefined), {
-    message: 'a seal key needs either key or keyFile',
-  })
-
 const DAYS = 86_400_000
 
 function build() {
@@ -198,6 +185,7 @@ function build() {
       .regex(/^[a-z0-9-]{1,63}$/, 'a region is written in a-z, 0-9 and "-"')
       .prefault(preset('region') as string),
     domains: z.array(DOMAIN).prefault([]),
+    websiteDomains: z.array(DOMAIN).prefault([]),
     publicUrl: z
       .url({ protocol: /^https?$/, error: 'an http:// or https:// URL is expected' })
       .optional(),
@@ -206,11 +194,10 @@ function build() {
     buckets: z.array(BUCKET).prefault([]),
     metadata: z
       .strictObject({
-        engine: choice('metadata.engine', ['memory', 'jsonl', 'sqlite', 'postgres', 'dynamodb']),
+        engine: choice('metadata.engine', METADATA_ENGINES),
         path: FOLDER,
         ...LOGGED_KEYS,
-        ...POSTGRES_KEYS,
-        ...DYNAMODB_KEYS,
+        ...SERVICE_KEYS,
         cache: z
           .strictObject({
             rows: z
@@ -228,11 +215,12 @@ function build() {
         engine: choice('storage.engine', ['memory', 'fs', 'sqlite', 's3']),
         path: FOLDER,
         seal: z
-          .strictObject({ keys: z.array(SEAL_KEY_SETTINGS).min(1, 'sealing needs a key') })
+          .strictObject({ keys: z.array(keySettings({})).min(1, 'sealing needs a key') })
           .optional(),
         ...S3_SHAPE,
       })
       .prefault({}),
+    encryption: ENCRYPTION,
     etag: choice('etag', ['md5', 'opaque']),
     torrent: z.strictObject({ tracker: choice('torrent.tracker', ['off', 'on']) }).prefault({}),
     limits: z
@@ -253,6 +241,8 @@ function build() {
     sweep: z
       .strictObject({
         interval: duration('sweep.interval', 1000, 30 * DAYS, '1s to 30d'),
+        grace: measured(parseDuration, 1000, 365 * DAYS, '1s to 365d').optional(),
+        orphans: duration('sweep.orphans', DAYS / 24, 365 * DAYS, '1h to 365d'),
         abandonedUploads: duration('sweep.abandonedUploads', 0, 3650 * DAYS, '0 (never) to 3650d'),
       })
       .prefault({}),

@@ -118,7 +118,7 @@ test('a key file that others may read is a warning', async () => {
   write('loose.key', KEY, 0o644)
   const config = write('w.yaml', sealedYaml('{id: k, keyFile: loose.key}'))
   const { raw } = await loadConfig({ cwd: folder, flags: { config } })
-  expect(raw.warnings).toEqual([expect.stringMatching(/loose\.key holds a seal key, and others/)])
+  expect(raw.warnings).toEqual([expect.stringMatching(/loose\.key holds a key, and others/)])
 })
 
 test('no key is shown, printed or turned into JSON', async () => {

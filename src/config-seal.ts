@@ -2,12 +2,13 @@
  * The keys of `storage.seal`: read from the configuration and their files, and kept as key objects,
  * which neither a log nor JSON tells.
  */
-import { createHash, createSecretKey } from 'node:crypto'
-import { readFileSync, statSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { SealKey, SealOptions } from '../storage/sealed-keys.ts'
 import { blame, ConfigError, type Raw } from './config-load.ts'
-import { SEAL_KEY, type Settings } from './config-schema.ts'
+import type { Settings } from './config-schema.ts'
+import { keyOf, readKey, secretKey } from './config-seal-key.ts'
 
 const ENV = 'SLUICE_SEAL_KEY_FILE'
 /** Permissions of others than the owner. */
@@ -17,8 +18,7 @@ const OTHERS = 0o077
 export function resolveSeal({ storage }: Settings, raw: Raw): SealOptions | undefined {
   const listed = (storage.seal?.keys ?? []).map(({ id, key, keyFile }, index): SealKey => {
     const place = blame(raw, ['storage', 'seal', 'keys', index])
-    // The schema has made sure that one of the two is there.
-    return { id, key: secretKey(key ?? readKey(keyFile!, place)) }
+    return { id, key: keyOf(key, keyFile, place) }
   })
   const file = raw.env[ENV]
   const keys = file ? [keyOfEnvironment(resolve(raw.cwd, file)), ...listed] : listed
@@ -51,12 +51,14 @@ export function resolveInlineMax(
 }
 
 /** Key files that others than their owner may read: one line each. */
-export function looseKeyFiles({ storage }: Settings, { env, cwd }: Raw): string[] {
-  const files = (storage.seal?.keys ?? []).flatMap(({ keyFile }) => keyFile ?? [])
+export function looseKeyFiles({ storage, encryption }: Settings, { env, cwd }: Raw): string[] {
+  const { keys, kms } = encryption
+  const all = [...(storage.seal?.keys ?? []), ...keys, ...kms.keys]
+  const files = all.flatMap(({ keyFile }) => keyFile ?? [])
   if (env[ENV]) files.push(resolve(cwd, env[ENV]))
   return files
     .filter((file) => (statSync(file).mode & OTHERS) !== 0)
-    .map((file) => `${file} holds a seal key, and others than its owner may read it (chmod 600)`)
+    .map((file) => `${file} holds a key, and others than its owner may read it (chmod 600)`)
 }
 
 /** Its id is made of the key, so that the same file is the same key wherever it is named. */
@@ -64,22 +66,4 @@ function keyOfEnvironment(file: string): SealKey {
   const key = readKey(file, ENV)
   const print = createHash('sha256').update(`sluice seal key ${key}`).digest('hex')
   return { id: `env-${print.slice(0, 12)}`, key: secretKey(key) }
-}
-
-function secretKey(key: string): SealKey['key'] {
-  return createSecretKey(Buffer.from(key, 'base64'))
-}
-
-function readKey(file: string, place: string): string {
-  let text: string
-  try {
-    text = readFileSync(file, 'utf8').trim()
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    throw new ConfigError([`${place}: ${file} cannot be read (${code})`])
-  }
-  if (SEAL_KEY.test(text)) return text
-  throw new ConfigError([
-    `${place}: ${file} holds no key: 32 bytes in Base64 are expected (openssl rand -base64 32)`,
-  ])
 }

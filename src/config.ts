@@ -6,13 +6,13 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { blame, ConfigError, loadRaw, type Path, type Raw, type Sources } from './config-load.ts'
-import { dynamodbInlineMax, refuseDynamodbKeys, resolveDynamodb } from './config-dynamodb.ts'
-import { resolveLogged } from './config-logged.ts'
+import { inlineMaxOf, resolveMetadata, SHARED_METADATA } from './config-metadata.ts'
+import { resolveEncryption } from './config-encryption.ts'
 import { didYouMean } from './config-nearest.ts'
+import type { EncryptionKeys } from './s3/keyring.ts'
 import type { LogLevel } from './log.ts'
 import type { MetadataOptions } from '../metadata/open.ts'
 import type { StorageOptions } from '../storage/open.ts'
-import { refuseStrayKeys, resolvePostgres } from './config-postgres.ts'
 import { looseKeyFiles, resolveInlineMax, resolveSeal } from './config-seal.ts'
 import { s3Engine } from './config-s3.ts'
 import {
@@ -61,6 +61,8 @@ export interface Config {
   /** The only region that signatures may name: the one that was set; undefined where none was, for clients sign for any. */
   readonly signingRegion: string | undefined
   readonly domains: readonly string[]
+  /** Names under which buckets are websites, in lower case. */
+  readonly websiteDomains: readonly string[]
   readonly publicUrl: string | undefined
   /** Empty: the data folder's own credentials are used, and made at the first start. */
   readonly credentials: readonly Credential[]
@@ -69,11 +71,16 @@ export interface Config {
   readonly buckets: readonly string[]
   readonly metadata: MetadataOptions
   readonly storage: StorageOptions
+  /** Those that are configured; the data folder may have one of its own for SSE-S3. */
+  readonly encryption: EncryptionKeys
   readonly etag: 'md5' | 'opaque'
   /** A BitTorrent tracker answers beside S3. */
   readonly hasTracker: boolean
   readonly limits: Limits
   readonly sweepIntervalMs: number
+  /** How long the bytes of what was deleted or overwritten stay. */
+  readonly sweepGraceMs: number
+  readonly orphansEveryMs: number
   /** 0: never. */
   readonly abandonedUploadsMs: number
   /** How often lifecycle rules are looked at, and how long their days are. */
@@ -166,18 +173,20 @@ function resolveConfig(settings: Settings, raw: Raw): Config {
     region: settings.region,
     signingRegion: raw.tree['region'] === undefined ? undefined : settings.region,
     domains: settings.domains.map((domain) => domain.toLowerCase()),
+    websiteDomains: settings.websiteDomains.map((domain) => domain.toLowerCase()),
     publicUrl: settings.publicUrl,
     credentials,
     compat: settings.compat,
     buckets: [...new Set(settings.buckets)],
-    metadata: metadataOptions(settings, data, raw),
+    metadata: resolveMetadata(settings.metadata, data, raw, readSecret),
     storage: { ...storageEngine(settings, data, raw), ...(seal && { seal }) },
+    encryption: resolveEncryption(settings.encryption, raw),
     etag: settings.etag,
     hasTracker: settings.torrent.tracker === 'on',
     limits: {
       maxObjectSizeBytes: limits.maxObjectSize,
       minPartSizeBytes: limits.minPartSize,
-      inlineMaxBytes: dynamodbInlineMax(
+      inlineMaxBytes: inlineMaxOf(
         settings.metadata.engine,
         resolveInlineMax(settings, seal, raw),
         raw,
@@ -189,6 +198,9 @@ function resolveConfig(settings: Settings, raw: Raw): Config {
       maxConnections: limits.maxConnections,
     },
     sweepIntervalMs: sweep.interval,
+    sweepGraceMs:
+      sweep.grace ?? (SHARED_METADATA.has(settings.metadata.engine) ? SHARED_GRACE_MS : GRACE_MS),
+    orphansEveryMs: sweep.orphans,
     abandonedUploadsMs: sweep.abandonedUploads,
     lifecycle: {
       intervalMs: settings.lifecycle.interval,
@@ -221,25 +233,8 @@ function feedToken({ feed, metadata }: Settings, raw: Raw): string | undefined {
   return token ?? readSecret(tokenFile!, `${blame(raw, ['feed', 'tokenFile'])}: `)
 }
 
-function metadataOptions({ metadata }: Settings, data: string, raw: Raw): MetadataOptions {
-  const { engine, path, cache } = metadata
-  const isShared = engine === 'postgres' || engine === 'dynamodb'
-  if (isShared && cache.rows > 0 && cache.ttl === 0)
-    throw new ConfigError([
-      `${blame(raw, ['metadata', 'cache', 'ttl'])}: metadata.cache.ttl: 0 is for engines of one gateway, and ${engine} is shared: rows would stay old for ever`,
-    ])
-  const layers = cache.rows === 0 ? {} : { cache: { rows: cache.rows, ttlMs: cache.ttl } }
-  refuseStrayKeys(metadata, raw)
-  refuseDynamodbKeys(metadata, raw)
-  const logged = resolveLogged(metadata, data, raw)
-  if (logged) return { ...logged, ...layers }
-  if (engine === 'memory') return { engine, ...layers }
-  if (engine === 'postgres') return { engine, ...resolvePostgres(metadata, raw), ...layers }
-  if (engine === 'dynamodb')
-    return { engine, ...resolveDynamodb(metadata, raw, readSecret), ...layers }
-  const preset = engine === 'sqlite' ? 'rows.db' : 'jsonl'
-  return { engine, path: resolve(raw.cwd, path ?? join(data, 'metadata', preset)), ...layers }
-}
+const GRACE_MS = 60_000
+const SHARED_GRACE_MS = 3_600_000
 
 function storageEngine({ storage }: Settings, data: string, raw: Raw): StorageOptions {
   const { engine, path } = storage

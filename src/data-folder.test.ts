@@ -128,3 +128,27 @@ test('a file in the way is told in one line', () => {
   expect(() => openDataFolder(path)).toThrow(/^the data folder .* a file stands in the way$/)
   expect(() => openDataFolder(join(path, 'below'))).toThrow(/a file stands in the way$/)
 })
+
+test('the key of encrypted objects is made once it is wanted, for the owner alone, and stays', () => {
+  const first = openDataFolder(base)
+  expect(first.encryptionKey(false)).toBeUndefined()
+  const made = first.encryptionKey(true)!
+  first.release()
+  expect(made.key.export()).toHaveLength(32)
+  expect(mode(join(base, 'encryption.key'))).toBe('600')
+  const second = openDataFolder(base)
+  for (const isWanted of [true, false]) {
+    const again = second.encryptionKey(isWanted)!
+    expect(again.id).toBe(made.id)
+    expect(again.key.equals(made.key)).toBe(true)
+  }
+  second.release()
+})
+
+test('a key that is damaged is never replaced by another', () => {
+  writeFileSync(join(base, 'encryption.key'), 'half a key')
+  const folder = openDataFolder(base)
+  expect(() => folder.encryptionKey(true)).toThrow(/put back the key that was there/)
+  folder.release()
+  expect(readFileSync(join(base, 'encryption.key'), 'utf8')).toBe('half a key')
+})

@@ -6,7 +6,7 @@
  * gateway is process 1). `holder.json` beside it only names the holder for the message, and is taken
  * away at an orderly end.
  */
-import { randomInt } from 'node:crypto'
+import { createSecretKey, hash, type KeyObject, randomBytes, randomInt } from 'node:crypto'
 import {
   accessSync,
   chmodSync,
@@ -36,10 +36,19 @@ export interface RootCredentials {
   readonly file: string
 }
 
+export interface FolderKey {
+  /** Made of the key, so that another key is never taken for it. */
+  readonly id: string
+  /** 32 bytes. */
+  readonly key: KeyObject
+}
+
 export interface DataFolder {
   readonly path: string
   /** The folder's own credentials, made at the first call ever and never changed after. */
   rootCredentials(): RootCredentials
+  /** The folder's own key for objects that are encrypted (SSE-S3); where it has none yet, one is made, or (`isWanted` false) none. */
+  encryptionKey(isWanted: boolean): FolderKey | undefined
   /** The last gateway that had it did not release it: it crashed, or the power went. */
   readonly isUnclean: boolean
   /** Lets another gateway have it. `isUnclean`: as if we had crashed, for one before us did, and nobody has cleaned up after it. */
@@ -68,6 +77,7 @@ export function openDataFolder(path: string): DataFolder {
     path,
     isUnclean,
     rootCredentials: () => rootCredentials(path),
+    encryptionKey: (isWanted) => encryptionKey(path, isWanted),
     release(isUnclean = false) {
       if (!HELD.delete(lock)) return
       if (!isUnclean) rmSync(note, { force: true })
@@ -155,6 +165,23 @@ function readCredentials(file: string): { accessKeyId: string; secretAccessKey: 
   throw new DataFolderError(
     `${file} does not hold an accessKeyId and a secretAccessKey: mend it, or remove it to have new ones made`,
   )
+}
+
+const KEY_BYTES = 32
+
+function encryptionKey(path: string, isWanted: boolean): FolderKey | undefined {
+  const file = join(path, 'encryption.key')
+  if (!existsSync(file)) {
+    if (!isWanted) return undefined
+    writeWhole(path, file, `${randomBytes(KEY_BYTES).toString('base64')}\n`)
+  }
+  const bytes = Buffer.from(readFileSync(file, 'utf8').trim(), 'base64')
+  if (bytes.length !== KEY_BYTES)
+    throw new DataFolderError(
+      `${file} does not hold 32 bytes in Base64: put back the key that was there, for encrypted objects are lost without it`,
+    )
+  const id = `folder-${hash('sha256', bytes).slice(0, 12)}`
+  return { id, key: createSecretKey(bytes) }
 }
 
 function random(length: number, alphabet: string): string {

@@ -25,9 +25,21 @@ export function createRequestRecorder(log: Log, meter: Meter): (entry: RequestEn
     }
     count(cells, meter, operation, entry)
     if (entry.code !== undefined) countError(errors, meter, entry.code)
-    if (entry.status >= 500) log.error('request', fieldsOf(entry))
+    // An answer that broke off for want of bytes is as loud as a 500; for want of a store, it is a line like others.
+    const isLoud = entry.status >= 500 || (isOurs(entry) && entry.code === 'InternalError')
+    if (isLoud) log.error('request', fieldsOf(entry))
     else if (isLogged) log.info('request', fieldsOf(entry))
   }
+}
+
+/**
+ * Whether something failed here: the answer says so, or broke off for an error that is not the client's
+ * going away (which ends what is under way by an abort).
+ */
+function isOurs({ status, isBroken, code, error }: RequestEntry): boolean {
+  if (status >= 500) return true
+  const isAbort = (error as { name?: unknown } | undefined)?.name === 'AbortError'
+  return isBroken && status < 400 && code !== undefined && !isAbort
 }
 
 function count(cells: Cells, meter: Meter, operation: string, entry: RequestEntry): void {
@@ -91,6 +103,6 @@ function fieldsOf(entry: RequestEntry): Fields {
     requester: entry.requester,
   }
   if (entry.isBroken) fields['broken'] = true
-  if (entry.status >= 500) fields['error'] = entry.error
+  if (isOurs(entry)) fields['error'] = entry.error
   return fields
 }

@@ -5,15 +5,17 @@
  * everything in the reverse order of its making. Nothing here reads argv or the environment, installs
  * signal handlers or ends the process: a test or a host program may run several in one process.
  */
+import { createSecretKey, randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { openMetadataHistory } from '../metadata/open.ts'
-import { openStorage } from '../storage/open.ts'
+import { openStorage, underKey } from '../storage/open.ts'
 import { UNRESTRICTED } from './api/access.ts'
 import type { CorsLookup } from './api/cors.ts'
 import { S3Error } from './api/error.ts'
 import { CLOCK_SKEW_MAX_MS } from './api/limits.ts'
 import type { Facts } from './api/facts.ts'
 import type { Requester, S3Api } from './api/operations.ts'
+import type { WebsiteLookup } from './api/website.ts'
 import { changesOf } from './changes.ts'
 import { Authorizer } from './auth/authorize.ts'
 import { createAuthenticator } from './auth/open.ts'
@@ -39,6 +41,7 @@ import { readiness } from './readiness.ts'
 import { createRequestRecorder } from './requests.ts'
 import { leaseOf } from './s3/bucket-lease.ts'
 import type { S3Options } from './s3/context.ts'
+import type { EncryptionKeys } from './s3/keyring.ts'
 import { openS3 } from './s3/open.ts'
 import { HttpWebhooks } from './webhooks.ts'
 import { createTorrentS3 } from './torrent/service.ts'
@@ -88,6 +91,7 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
     api: s3,
     cors,
     facts,
+    website,
     sweep,
     lifecycle,
     outbox,
@@ -100,9 +104,12 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
     options: s3OptionsOf(config),
     policies: createPolicyRules(config.compat === 'aws-2026'),
     people: users,
+    encryption: { underKey: underKey(storage), keys: encryptionKeysOf(config, folder) },
     ...(wantsLease(config) && { lease: leaseOf(BUCKET_LEASE_MS) }),
     sweep: {
       intervalMs: config.sweepIntervalMs,
+      graceMs: config.sweepGraceMs,
+      orphansEveryMs: config.orphansEveryMs,
       unclean: folder?.isUnclean === true || isHalfKept(config),
       onError: (error) => log.error('the sweep failed; it will try again', { error }),
     },
@@ -136,7 +143,7 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
   const ending = new AbortController()
   const changes =
     history && config.feedToken ? changesOf(history, config.feedToken, ending.signal) : undefined
-  const parts = { api, cors, facts, users, metrics, log, ready, changes }
+  const parts = { api, cors, website, facts, users, metrics, log, ready, changes }
   const gate = openGate(gateOptionsOf(config, parts))
   closers.add(() => gate[Symbol.dispose]())
 
@@ -186,6 +193,7 @@ function withTorrents(api: S3Api, { hasTracker }: Config, publicUrl: () => strin
 interface GateParts {
   readonly api: S3Api
   readonly cors: CorsLookup
+  readonly website: WebsiteLookup
   readonly facts: Facts
   readonly users: Users
   readonly metrics: Metrics
@@ -195,10 +203,11 @@ interface GateParts {
 }
 
 function gateOptionsOf(config: Config, parts: GateParts): GateOptions {
-  const { api, cors, facts, users, metrics, log, ready, changes } = parts
+  const { api, cors, website, facts, users, metrics, log, ready, changes } = parts
   return {
     api,
     cors,
+    websites: { domains: config.websiteDomains, read: website },
     authenticator: createAuthenticator({
       users,
       region: config.signingRegion,
@@ -212,6 +221,8 @@ function gateOptionsOf(config: Config, parts: GateParts): GateOptions {
       compat: config.compat,
     }),
     region: config.region,
+    keysInClear: config.compat === 'legacy',
+    malformedChecksum: config.compat === 'legacy' ? 'BadDigest' : 'InvalidRequest',
     behindTls: config.publicUrl?.startsWith('https:') === true,
     domains: config.domains,
     putBytesMax: config.limits.maxObjectSizeBytes,
@@ -241,11 +252,33 @@ function s3OptionsOf({ region, limits, abandonedUploadsMs, etag, compat }: Confi
   }
 }
 
+/**
+ * With no key for SSE-S3 configured the data folder's own is used; where nothing is kept, one of this
+ * process. Where several gateways may share the metadata, a key that others do not have would make
+ * objects that they cannot read: there it has to be configured.
+ */
+function encryptionKeysOf(config: Config, folder: DataFolder | undefined): EncryptionKeys {
+  const { encryption, metadata, compat } = config
+  const isShared = metadata.engine === 'postgres' || metadata.engine === 'dynamodb'
+  const isWanted = encryption.s3.length === 0 && !isShared
+  // Where keys are configured later, what the folder's has encrypted stays readable.
+  const own = folder?.encryptionKey(isWanted)
+  const keys = own === undefined ? encryption.s3 : [...encryption.s3, own]
+  if (keys.length === 0 && isShared && compat === 'aws-2026')
+    throw new StartError(
+      `compat aws-2026 encrypts every object, and with metadata in ${metadata.engine} it needs a key: encryption.keys`,
+    )
+  if (keys.length > 0 || isShared) return { ...encryption, s3: keys }
+  return { ...encryption, s3: [{ id: 'process', key: createSecretKey(randomBytes(32)) }] }
+}
+
 const BUCKET_LEASE_MS = 1000
+/** Engines on which many commits that check one row hinder each other. */
+const LEASED: ReadonlySet<string> = new Set(['dynamodb', 'firestore', 'cosmos'])
 
 /** A cache would answer with rows that are older than a lease takes them to be. */
 function wantsLease({ metadata }: Config): boolean {
-  return metadata.engine === 'dynamodb' && metadata.cache === undefined
+  return LEASED.has(metadata.engine) && metadata.cache === undefined
 }
 
 /** Whether anything is kept on disk; a gateway in memory with credentials of its own touches none. */
@@ -254,7 +287,14 @@ export function needsFolder({ credentials, metadata, storage }: Config): boolean
 }
 
 /** In memory, or on other machines. */
-const ELSEWHERE: ReadonlySet<string> = new Set(['memory', 'postgres', 'dynamodb'])
+const ELSEWHERE: ReadonlySet<string> = new Set([
+  'memory',
+  'postgres',
+  'dynamodb',
+  'firestore',
+  'cosmos',
+  's3',
+])
 
 function isElsewhere({ engine }: { readonly engine: string }): boolean {
   return ELSEWHERE.has(engine)

@@ -5,6 +5,8 @@ import type { S3Options } from './s3-bucket.ts'
 import type { SealOptions } from './sealed-keys.ts'
 import type { ObjectStorage } from './store.ts'
 
+export { underKey } from './under-key.ts'
+
 export type EngineOptions =
   /** Gone with the process. */
   | { readonly engine: 'memory' }

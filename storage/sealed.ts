@@ -44,14 +44,15 @@ export class SealedStorage implements ObjectStorage {
   readonly name: string
   readonly #inner: ObjectStorage
   readonly #keys: MasterKeys
-  readonly #buffers = new LentBuffers()
+  readonly #buffers: LentBuffers
   /** The one used last stands last. */
   readonly #known = new Map<BlobId, Known>()
 
-  /** `inner` is disposed of with this. */
-  constructor(inner: ObjectStorage, keys: MasterKeys) {
+  /** `inner` is disposed of with this. `buffers`: of bodies on their way out. */
+  constructor(inner: ObjectStorage, keys: MasterKeys, buffers: LentBuffers = new LentBuffers()) {
     this.#inner = inner
     this.#keys = keys
+    this.#buffers = buffers
     this.name = `sealed-${inner.name}`
   }
 

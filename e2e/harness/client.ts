@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { Agent, type IncomingHttpHeaders, request } from 'node:http'
 import { Agent as TlsAgent, request as requestTls } from 'node:https'
 import aws4 from 'aws4'
-import { ACCESS_KEY, type Gateway, SECRET_KEY } from './gateway.ts'
+import { ACCESS_KEY, type Gateway, SECRET_KEY } from './gateway-process.ts'
 
 export interface Reply {
   readonly status: number

@@ -1,6 +1,6 @@
 /** Runs a client's program with an environment of its own: none of the user's settings leak in. */
 import { spawn } from 'node:child_process'
-import { ACCESS_KEY, type Gateway, SECRET_KEY } from './gateway.ts'
+import { ACCESS_KEY, type Gateway, SECRET_KEY } from './gateway-process.ts'
 
 export interface Ran {
   readonly code: number | null

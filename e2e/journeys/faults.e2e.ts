@@ -77,8 +77,10 @@ describe('a full disk', () => {
 describe('one data folder, one gateway', () => {
   test('a second one is refused in one line with the pid of the first, and a kill frees it at once', async () => {
     const dataDir = await mkdtemp(join(tmpdir(), 'sluice-second-'))
+    let ordinaryMs = 0
     {
       await using first = await startGateway({ dataDir })
+      ordinaryMs = first.readyMs
       const second = spawn(process.execPath, [MAIN, 'serve', '--data', dataDir, '--port', '0'], {
         stdio: ['ignore', 'pipe', 'pipe'],
         // None of the run's own variables, which it would warn of.
@@ -94,7 +96,7 @@ describe('one data folder, one gateway', () => {
       await first.kill()
     }
     await using third = await startGateway({ dataDir })
-    expect(third.readyMs).toBeLessThan(2000)
+    expect(third.readyMs).toBeLessThan(Math.max(2000, 3 * ordinaryMs))
     await third.stop()
     await rm(dataDir, { recursive: true, force: true })
   })
@@ -192,7 +194,7 @@ describe('clients that lie or break off', () => {
     expect((await memoryOf(gateway.pid)).rss - before).toBeLessThan(150e6)
   })
 
-  test('what has no handler answers 501 and touches nothing, with and without a slash behind the bucket', async () => {
+  test('a sub-resource never passes for the object or the bucket, with a handler and without, with and without a slash behind the bucket', async () => {
     await using gateway = await startGateway()
     using client = new Client(gateway)
     await client.ok('PUT', '/bkt')
@@ -219,11 +221,12 @@ describe('clients that lie or break off', () => {
     ]
     for (const [method, path] of dangerous) {
       const { status } = await client.send(method, path, { body: '<x/>' })
-      expect(status, `${method} ${path}`).toBeGreaterThanOrEqual(400)
+      // What has a handler may well delete what is not there; nothing else succeeds with such a body.
+      if (method !== 'DELETE') expect(status, `${method} ${path}`).toBeGreaterThanOrEqual(400)
       expect((await client.ok('GET', '/bkt/k')).text, `${method} ${path}`).toBe('stay')
     }
-    expect((await client.send('DELETE', '/bkt?policy')).status).toBe(501)
-    expect((await client.send('PUT', '/bkt/k?tagging', { body: '<Tagging/>' })).status).toBe(501)
+    const { status } = await client.send('POST', '/bkt/k?select&select-type=2', { body: '<x/>' })
+    expect(status).toBe(501)
   })
 })
 

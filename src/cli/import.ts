@@ -39,6 +39,7 @@ export async function importAll({ flags, json }: Invocation): Promise<number> {
     file: source.file,
     sizeBytes: source.sizeBytes,
     mode,
+    takesBodies: config.storage.seal === undefined,
     replacesRows: flags['replace-rows'] !== undefined,
     nowMs: Date.now(),
     signal: interruption.signal,

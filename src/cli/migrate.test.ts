@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { openMetadata } from '../../metadata/open.ts'
@@ -141,6 +141,41 @@ test('only the blobs move where both name the same metadata', async () => {
   rmSync(join(data, 'objects'), { recursive: true })
   const { code } = await stored.run('scrub', '--config', to)
   expect(code).toBe(0)
+})
+
+test('where blobs are sealed, no byte of an object stays in clear, however small it is', async () => {
+  const words = 'small words'
+  const data = await stored.fill('a', async (s3) => {
+    await s3.bucket('b', 'Enabled')
+    for (let n = 0; n < 40; n++) await s3.put(`k${n % 30}`, `${words} ${n}`)
+  })
+  const found = (folder: string): readonly string[] =>
+    files(folder).filter((file) => readFileSync(file).includes(words))
+  expect(found(data)).not.toEqual([])
+  const key = Buffer.alloc(32, 7).toString('base64')
+  const seal = `storage:\n  seal:\n    keys:\n      - {id: k, key: ${key}}`
+  to = config('b.yaml', `data: b\n${seal}`)
+  expect(await stored.run(...args())).toMatchObject({ code: 0, err: '' })
+  expect(found(join(stored.base, 'b'))).toEqual([])
+  const scrubbed = await stored.run('scrub', '--config', to, '--json')
+  expect(JSON.parse(scrubbed.out.trim().split('\n').at(-1)!)).toMatchObject({
+    summary: { objects: 40, problems: {} },
+  })
+  const back = config('c.yaml', 'data: c')
+  expect(await stored.run('migrate', '--from', to, '--to', back)).toMatchObject({ code: 0 })
+  expect(found(join(stored.base, 'c'))).not.toEqual([])
+  const half = config('d.yaml', `data: a\n${seal}\n  path: elsewhere`)
+  expect(await stored.run('migrate', '--from', from, '--to', half)).toMatchObject({
+    code: 1,
+    err: expect.stringMatching('choose another place for the metadata too'),
+  })
+  const exported = join(stored.base, 'rows.jsonl')
+  await stored.run('export', '--config', from, '--to', exported)
+  const sealed = config('e.yaml', `data: e\n${seal}`)
+  expect(await stored.run('import', '--config', sealed, '--from', exported)).toMatchObject({
+    code: 1,
+    err: expect.stringMatching('use sluice migrate'),
+  })
 })
 
 test('what cannot be meant is refused', async () => {

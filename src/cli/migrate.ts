@@ -31,6 +31,7 @@ export async function migrate({ flags, json }: Invocation): Promise<number> {
     from: source,
     to: target,
     source: `${storePlace(from.metadata)}, ${storePlace(from.storage)}`,
+    inlineMaxBytes: to.limits.inlineMaxBytes,
     verifies: flags['no-verify'] === undefined,
     clock: { now: () => Date.now() },
     signal: interruption.signal,
@@ -63,6 +64,10 @@ function checkPair(from: Config, to: Config): void {
     throw new UsageError('--from and --to name the same stores: there is nothing to move')
   if (areSame[1] && !isDeepStrictEqual(from.storage.seal, to.storage.seal))
     throw new MaintenanceError('blobs cannot be sealed anew where they stand: choose another place')
+  if (areSame[0] && to.storage.seal !== undefined && from.storage.seal === undefined)
+    throw new MaintenanceError(
+      'small objects stand in the metadata, which would keep them in clear: choose another place for the metadata too',
+    )
 }
 
 function isSame(

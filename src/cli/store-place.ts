@@ -18,6 +18,12 @@ export function storePlace(options: MetadataOptions | StorageOptions): string {
       const { endpoint, region, table } = options
       return `dynamodb ${endpoint ?? region ?? ''} ${table}`
     }
+    case 'firestore': {
+      const { endpoint, project, database, collection } = options
+      return `firestore ${endpoint ?? project ?? ''} ${database}/${collection}`
+    }
+    case 'cosmos':
+      return `cosmos ${options.endpoint} ${options.database}/${options.container}`
     default:
       return `${options.engine} ${options.path}`
   }

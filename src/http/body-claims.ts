@@ -24,6 +24,9 @@ export interface Checksum {
   readonly value?: string
 }
 
+/** What a checksum that can be none is answered with: AWS says InvalidRequest; suites that know S3 from before, BadDigest. */
+export type MalformedChecksum = 'InvalidRequest' | 'BadDigest'
+
 const CHECKSUM_PREFIX = 'x-amz-checksum-'
 
 /** Bytes of each digest. */
@@ -49,13 +52,14 @@ const NO_TRAILERS: readonly string[] = []
 /**
  * Reads the claims. `length` is Content-Length. `ownChecksum` is false where `x-amz-checksum-*` speaks
  * of something else than this body (CompleteMultipartUpload's are the object's).
- * Throws InvalidDigest, InvalidRequest, InvalidArgument.
+ * Throws InvalidDigest, InvalidRequest, InvalidArgument; `malformed` for a checksum that can be none.
  */
 export function readClaims(
   request: SignedRequest,
   scheme: BodyScheme,
   length: number | undefined,
   ownChecksum: boolean,
+  malformed: MalformedChecksum,
 ): Claims {
   const md5 = request.header('content-md5')
   if (md5 !== undefined && !isBase64Of(md5, 16)) throw new S3Error('InvalidDigest')
@@ -65,14 +69,18 @@ export function readClaims(
     md5,
     sha256:
       scheme.kind === 'sha256' ? Buffer.from(scheme.hex, 'hex').toString('base64') : undefined,
-    checksum: ownChecksum ? readChecksum(request, announced) : undefined,
+    checksum: ownChecksum ? readChecksum(request, announced, malformed) : undefined,
     announced,
   }
 }
 
 /** A checksum that came in a trailer; throws InvalidRequest where it cannot be one. */
-export function checkTrailer(algorithm: ChecksumAlgorithm, value: string): string {
-  if (!isBase64Of(value, DIGEST_BYTES[algorithm])) throw invalidChecksum(algorithm)
+export function checkTrailer(
+  algorithm: ChecksumAlgorithm,
+  value: string,
+  malformed: MalformedChecksum,
+): string {
+  if (!isBase64Of(value, DIGEST_BYTES[algorithm])) throw invalidChecksum(algorithm, malformed)
   return value
 }
 
@@ -117,7 +125,11 @@ function readTrailerNames(request: SignedRequest): readonly string[] {
   return names
 }
 
-function readChecksum(request: SignedRequest, announced: readonly string[]): Checksum | undefined {
+function readChecksum(
+  request: SignedRequest,
+  announced: readonly string[],
+  malformed: MalformedChecksum,
+): Checksum | undefined {
   let found: Checksum | undefined
   const raw = request.rawHeaders
   // One pass over the names: asking for each of ten headers would cost more than the CRC.
@@ -128,7 +140,7 @@ function readChecksum(request: SignedRequest, announced: readonly string[]): Che
     if (algorithm === undefined) continue
     const value = raw[i + 1]!
     if (found !== undefined) throw severalChecksums()
-    if (!isBase64Of(value, DIGEST_BYTES[algorithm])) throw invalidChecksum(algorithm)
+    if (!isBase64Of(value, DIGEST_BYTES[algorithm])) throw invalidChecksum(algorithm, malformed)
     found = { algorithm, value }
   }
   if (announced.length > 0) {
@@ -169,8 +181,8 @@ function severalChecksums(): S3Error {
   })
 }
 
-function invalidChecksum(algorithm: ChecksumAlgorithm): S3Error {
-  return new S3Error('InvalidRequest', {
+function invalidChecksum(algorithm: ChecksumAlgorithm, malformed: MalformedChecksum): S3Error {
+  return new S3Error(malformed, {
     message: `Value for ${headerOf(algorithm)} header is invalid.`,
   })
 }

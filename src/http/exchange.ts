@@ -17,6 +17,7 @@ import { readPost, renderPost } from './post-object.ts'
 import { renderOutput, type Rendered } from './render.ts'
 import { POST_OBJECT, route } from './route.ts'
 import type { Arrival, Sink } from './sink.ts'
+import { isWebsite, serveWebsite } from './website.ts'
 
 /** S3 answers these with 200 at once where they take long, and tells how it went in the body. */
 const HELD: ReadonlySet<string> = new Set([
@@ -25,8 +26,9 @@ const HELD: ReadonlySet<string> = new Set([
   'UploadPartCopy',
 ])
 
-/** As the log and the metrics call it: no operation of the model. */
+/** As the log and the metrics call them: no operations of the model. */
 const PREFLIGHT = 'Preflight'
+const WEBSITE = 'Website'
 
 const UNSIGNED: BodyScheme = { kind: 'unsigned' }
 
@@ -74,6 +76,7 @@ export class Exchange implements Call, Asker, Access {
   }
 
   get operation(): string | undefined {
+    if (this.#operation === WEBSITE) return 'GetObject'
     return this.#operation === POST_OBJECT ? 'PutObject' : this.#operation
   }
 
@@ -127,6 +130,8 @@ export class Exchange implements Call, Asker, Access {
     const origin = head.header('origin')
     if (origin !== undefined && head.bucket !== undefined)
       this.#cors = await corsHeaders(this.#options.cors, head, head.bucket, origin)
+    const { domains: sites } = this.#options.websites
+    if (sites.length > 0 && isWebsite(head.header('host'), sites)) return this.#website(head)
     // Who asks is settled before what is asked: strangers learn nothing from a routing error.
     let lost: unknown
     try {
@@ -150,6 +155,7 @@ export class Exchange implements Call, Asker, Access {
     const handler = this.#handler(operation)
     const read = this.#input(operation, head, identity?.body)
     const input = read instanceof Promise ? await read : read
+    this.#refuseKeyInClear(input)
     const answer = handler(input, this)
     return renderOutput(operation, await (HELD.has(operation) ? this.#held(answer) : answer))
   }
@@ -162,7 +168,7 @@ export class Exchange implements Call, Asker, Access {
 
   /** A form with a file is the PutObject that it stands for. */
   async #post(head: RequestHead): Promise<Rendered> {
-    const { authenticator, authorize, putBytesMax, intake } = this.#options
+    const { authenticator, authorize, putBytesMax, malformedChecksum, intake } = this.#options
     const post = await readPost(head, this.#arrival.source, authenticator)
     this.#head = post.head
     this.identity = post.identity
@@ -172,13 +178,64 @@ export class Exchange implements Call, Asker, Access {
       sizeMax: Math.min(post.sizeMax, putBytesMax),
       tooLarge: 'EntityTooLarge',
       ownChecksum: true,
+      malformedChecksum,
       intake,
     })
     this.#payload = payload
     const input = parseInput('PutObject', post.head, payload)
+    this.#refuseKeyInClear(input)
     const output = await this.#handler('PutObject')(input, this)
-    const origin = `${this.isSecure ? 'https' : 'http'}://${head.header('host') ?? ''}`
-    return renderPost(post.answer, renderOutput('PutObject', output), head.path, origin)
+    const rendered = renderOutput('PutObject', output)
+    return renderPost(post.answer, rendered, head.path, this.#origin(head))
+  }
+
+  /** A key that a client brings would be everybody's after a way without TLS. */
+  #refuseKeyInClear(input: Readonly<Record<string, unknown>>): void {
+    if (this.#options.keysInClear || this.isSecure) return
+    if (input['SSECustomerKey'] === undefined && input['CopySourceSSECustomerKey'] === undefined)
+      return
+    throw new S3Error('InvalidRequest', {
+      message:
+        'Requests specifying Server Side Encryption with Customer provided keys must be made over a secure connection.',
+    })
+  }
+
+  async #website(head: RequestHead): Promise<Rendered> {
+    this.#operation = WEBSITE
+    const rendered = await serveWebsite(
+      {
+        head,
+        bucket: head.bucket ?? '',
+        origin: this.#origin(head),
+        ids: { requestId: this.requestId, hostId: this.#options.hostId },
+        get: (object) => this.#getForBrowser(object),
+        refused: (error) => {
+          this.#error = error
+          this.#code = asS3Error(error).code
+        },
+      },
+      this.#options.websites.read,
+    )
+    this.#head = head
+    return rendered
+  }
+
+  /** An object for a website's visitor, who is nobody that we know. */
+  async #getForBrowser(head: RequestHead): Promise<Rendered> {
+    const operation: string = head.method === 'HEAD' ? 'HeadObject' : 'GetObject'
+    this.#head = head
+    await this.#options.authorize.check(operation, this)
+    try {
+      const output = await this.#handler(operation)(parseInput(operation, head), this)
+      return renderOutput(operation, output)
+    } catch (error) {
+      throw isMissing(error) ? await this.#veiled(error) : error
+    }
+  }
+
+  /** Scheme and host as the client has them. */
+  #origin(head: RequestHead): string {
+    return `${this.isSecure ? 'https' : 'http'}://${head.header('host') ?? ''}`
   }
 
   #preflight(head: RequestHead): Promise<Rendered> {
@@ -230,6 +287,7 @@ export class Exchange implements Call, Asker, Access {
       tooLarge: isStream ? 'EntityTooLarge' : 'MaxMessageLengthExceeded',
       // What CompleteMultipartUpload says of checksums is about the object, not about its own XML.
       ownChecksum: operation !== 'CompleteMultipartUpload',
+      malformedChecksum: this.#options.malformedChecksum,
       intake: this.#options.intake,
     })
     this.#payload = payload

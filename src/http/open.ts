@@ -7,12 +7,14 @@ import type { CorsLookup } from '../api/cors.ts'
 import { PUT_BYTES_MAX } from '../api/limits.ts'
 import type { S3Api } from '../api/operations.ts'
 import type { Authenticator } from '../auth/authenticator.ts'
+import type { MalformedChecksum } from './body-claims.ts'
 import { createControl, type Control, type ControlOptions } from './app.ts'
 import { Intake } from './intake.ts'
 import { createListener } from './listener.ts'
 import { createPipeline, signedOnly, type Authorize } from './pipeline.ts'
 import type { RequestEntry } from './request-entry.ts'
 import { answerTracker, type TrackerDesk } from './tracker-paths.ts'
+import { isWebsite, type Websites } from './website.ts'
 
 export { SERVER_OPTIONS } from './listener.ts'
 export type { ControlOptions } from './app.ts'
@@ -30,6 +32,8 @@ export interface GateOptions {
   readonly region: string
   /** Names under which buckets are hosts (`s3.example.com`), in lower case. */
   readonly domains?: readonly string[]
+  /** Absent: no bucket is served as a website. */
+  readonly websites?: Websites
   /** Absent: whoever is known may do everything, anonymous requests nothing. */
   readonly authorize?: Authorize
   /** Absent: no bucket lets pages of other origins in. */
@@ -38,6 +42,10 @@ export interface GateOptions {
   readonly tracker?: TrackerDesk
   /** What stands before us speaks TLS with the clients. */
   readonly behindTls?: boolean
+  /** Keys that clients bring (SSE-C) are taken without TLS too. Absent: they are not. */
+  readonly keysInClear?: boolean
+  /** Absent: InvalidRequest, as AWS has it. */
+  readonly malformedChecksum?: MalformedChecksum
   /** One PUT or part, in bytes. */
   readonly putBytesMax?: number
   /** Milliseconds without progress after which a body is given up. */
@@ -54,6 +62,7 @@ export interface Gate extends Disposable {
   readonly control: Control
 }
 
+const NO_WEBSITES: Websites = { domains: [], read: async () => undefined }
 const BODY_TIMEOUT_MS = 60_000
 const HOLD_AFTER_MS = 10_000
 
@@ -65,15 +74,19 @@ export function openGate(options: GateOptions): Gate {
   const nextRequestId = createRequestIds()
   const hostId = randomBytes(24).toString('base64')
   const intake = new Intake()
+  const websites = options.websites ?? NO_WEBSITES
   const pipeline = createPipeline({
+    websites,
     intake,
     api: options.api,
     authenticator: options.authenticator,
     authorize: options.authorize ?? signedOnly,
     cors: options.cors ?? (async () => undefined),
-    domains: options.domains ?? [],
+    domains: [...(options.domains ?? []), ...websites.domains],
     region: options.region,
     behindTls: options.behindTls ?? false,
+    keysInClear: options.keysInClear ?? false,
+    malformedChecksum: options.malformedChecksum ?? 'InvalidRequest',
     putBytesMax: options.putBytesMax ?? PUT_BYTES_MAX,
     holdAfterMs: options.holdAfterMs ?? HOLD_AFTER_MS,
     hostId,
@@ -87,6 +100,8 @@ export function openGate(options: GateOptions): Gate {
     hostId,
     nextRequestId,
     intercept(request, response) {
+      // A website's pages are its own, whatever they are called.
+      if (isWebsite(request.headers.host, websites.domains)) return false
       if (options.controlOnMain && isControl(request)) {
         void answer(request, response)
         return true

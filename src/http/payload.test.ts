@@ -74,6 +74,7 @@ function open(
   return createPayload(request, scheme, source, {
     sizeMax,
     tooLarge: 'EntityTooLarge',
+    malformedChecksum: 'InvalidRequest',
     ownChecksum: true,
     intake: bodies,
   })

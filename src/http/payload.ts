@@ -8,7 +8,14 @@ import { S3Error } from '../api/error.ts'
 import type { DigestName, Payload, Taken } from '../api/payload.ts'
 import type { BodyScheme, SignedRequest } from '../auth/authenticator.ts'
 import { ChunkedDecoder } from './aws-chunked.ts'
-import { checkTrailer, headerOf, readClaims, type Checksum, type Claims } from './body-claims.ts'
+import {
+  checkTrailer,
+  headerOf,
+  readClaims,
+  type Checksum,
+  type Claims,
+  type MalformedChecksum,
+} from './body-claims.ts'
 import { BodyDigests, base64OfHex } from './body-digests.ts'
 import { BodyQueue } from './body-queue.ts'
 import type { Receiver, Source } from './body.ts'
@@ -21,6 +28,7 @@ export interface PayloadOptions {
   readonly tooLarge: 'EntityTooLarge' | 'MaxMessageLengthExceeded'
   /** False where `x-amz-checksum-*` speaks of something else than this body. */
   readonly ownChecksum: boolean
+  readonly malformedChecksum: MalformedChecksum
   readonly intake: Intake
 }
 
@@ -31,7 +39,13 @@ export function createPayload(
   source: Source,
   options: PayloadOptions,
 ): RequestPayload {
-  const claims = readClaims(request, scheme, source.length, options.ownChecksum)
+  const claims = readClaims(
+    request,
+    scheme,
+    source.length,
+    options.ownChecksum,
+    options.malformedChecksum,
+  )
   if (claims.size !== undefined && claims.size > options.sizeMax) throw tooLarge(options)
   return new RequestPayload(source, scheme, claims, options)
 }
@@ -225,7 +239,9 @@ export class RequestPayload implements Payload, Receiver {
 
   /** Of the header, or of the trailer, which is complete by now: the decoder saw to that. */
   #valueOf({ algorithm, value }: Checksum): string {
-    return value ?? checkTrailer(algorithm, this.#decoder!.trailers.get(headerOf(algorithm))!)
+    if (value !== undefined) return value
+    const trailer = this.#decoder!.trailers.get(headerOf(algorithm))!
+    return checkTrailer(algorithm, trailer, this.#options.malformedChecksum)
   }
 }
 

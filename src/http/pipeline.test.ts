@@ -420,3 +420,37 @@ test('each request leaves one entry, with what there was to know', async () => {
   expect(entries[0]!.durationMs).toBeGreaterThan(0)
   expect(entries[1]).toMatchObject({ operation: 'GetObject', bytesIn: 0, bytesOut: 5 })
 })
+
+describe('keys that clients bring', () => {
+  const KEY = 'x-amz-server-side-encryption-customer-key: a\r\n'
+  const SOURCE = 'x-amz-copy-source-server-side-encryption-customer-key: a\r\n'
+
+  test('are refused without TLS, before anything is done with them', async () => {
+    const s3 = fakeS3()
+    gate = await startGate({ ...s3, CopyObject: async () => ({}) })
+    for (const headers of [KEY, `x-amz-copy-source: b/l\r\n${SOURCE}`]) {
+      const answer = await gate.ask(put('/b/k', 'x', headers), 'x')
+      expect(answer.status).toBe(400)
+      expect(answer.body).toContain('must be made over a secure connection')
+    }
+    expect((await gate.ask(`${get('/b/k')}${KEY}`)).status).toBe(400)
+    expect(s3.objects.size).toBe(0)
+  })
+
+  test.each([{ keysInClear: true }, { behindTls: true }])('are taken with %j', async (options) => {
+    gate = await startGate(fakeS3(), options)
+    expect((await gate.ask(put('/b/k', 'x', KEY), 'x')).status).toBe(200)
+  })
+})
+
+test.each([
+  ['InvalidRequest', {}],
+  ['BadDigest', { malformedChecksum: 'BadDigest' as const }],
+])('a checksum that can be none is %s with %j', async (code, options) => {
+  const s3 = fakeS3()
+  gate = await startGate(s3, options)
+  const answer = await gate.ask(put('/b/k', 'x', 'x-amz-checksum-sha256: bad\r\n'), 'x')
+  expect(answer.status).toBe(400)
+  expect(answer.body).toContain(`<Code>${code}</Code>`)
+  expect(s3.objects.size).toBe(0)
+})

@@ -9,10 +9,12 @@ import type { S3Api } from '../api/operations.ts'
 import type { Authenticator } from '../auth/authenticator.ts'
 import type { Further } from '../auth/judgement.ts'
 import type { Asker } from '../auth/request-context.ts'
+import type { MalformedChecksum } from './body-claims.ts'
 import { Exchange } from './exchange.ts'
 import type { Intake } from './intake.ts'
 import type { RequestEntry } from './request-entry.ts'
 import type { Arrival, Sink } from './sink.ts'
+import type { Websites } from './website.ts'
 
 /** Who may do what. */
 export interface Authorize {
@@ -30,12 +32,16 @@ export interface PipelineOptions {
   readonly authorize: Authorize
   /** Asked where a request bears an Origin. */
   readonly cors: CorsLookup
-  /** Names under which buckets are hosts, in lower case. */
+  /** Names under which buckets are hosts, in lower case; those of websites too. */
   readonly domains: readonly string[]
+  readonly websites: Websites
   /** Told with errors about buckets, so that clients find the region of their signature. */
   readonly region: string
   /** What stands before us speaks TLS with the clients. */
   readonly behindTls: boolean
+  /** Keys that clients bring (SSE-C) are taken without TLS too. */
+  readonly keysInClear: boolean
+  readonly malformedChecksum: MalformedChecksum
   /** One PUT or one part, in bytes. */
   readonly putBytesMax: number
   /** Requests answered later than this begin with white space (those S3 does it for); milliseconds. */

@@ -44,6 +44,8 @@ function fill(shape: string, depth: number): Values {
     )
       continue
     if (depth > 6) continue
+    // S3 refuses readers that send it (openapi/patches.ts); the SDK has no such member.
+    if (/^(Get|Head)ObjectRequest$/.test(shape) && name === 'ServerSideEncryption') continue
     values[name] = sample(shape, name, member, depth)
   }
   return values

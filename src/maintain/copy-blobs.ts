@@ -6,6 +6,7 @@ import { createHash, type Hash } from 'node:crypto'
 import type { BlobInfo, ObjectStorage } from '../../storage/store.ts'
 import type { Body } from '../lib/stream.ts'
 import { atOnce } from './at-once.ts'
+import { LIFTED_END } from './lift-bodies.ts'
 import { MaintenanceError } from './maintenance-error.ts'
 import type { Progress } from './progress.ts'
 
@@ -52,10 +53,10 @@ export async function copyBlobs(copy: BlobsCopy, after: string): Promise<void> {
   }
 }
 
-/** The last attempt may have come further than it could tell. */
+/** The last attempt may have come further than it could tell. (Bodies that it has lifted stay: rows name them.) */
 async function deleteAbove({ to, signal }: BlobsCopy, after: string): Promise<void> {
   let ids: string[] = []
-  for await (const { id } of to.list(after)) {
+  for await (const { id } of to.list(after < LIFTED_END ? LIFTED_END : after)) {
     signal.throwIfAborted()
     ids.push(id)
     if (ids.length < BLOBS_PER_DELETE) continue
@@ -66,6 +67,8 @@ async function deleteAbove({ to, signal }: BlobsCopy, after: string): Promise<vo
 }
 
 async function copyOne(copy: BlobsCopy, { id, size }: BlobInfo): Promise<void> {
+  // One that an earlier migration has lifted; it may be there from an attempt that was cut off.
+  if (id < LIFTED_END) await copy.to.delete([id])
   const isSame =
     size <= HELD_BYTES ? await copyHeld(copy, id, size) : await copyLong(copy, id, size)
   if (isSame) return

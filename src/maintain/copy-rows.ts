@@ -14,8 +14,11 @@ import {
   type Table,
   type Write,
 } from '../../metadata/store.ts'
+import type { ObjectStorage } from '../../storage/store.ts'
 import { isInlined, TABLES } from './all-rows.ts'
-import { isMigrationRow, type PartitionState } from './migration-state.ts'
+import type { PartitionState } from './migration-state.ts'
+import { lift, putBodies } from './lift-bodies.ts'
+import { isNote } from '../s3/rows.ts'
 import type { Progress } from './progress.ts'
 
 const ROWS_PER_SCAN = 500
@@ -27,6 +30,12 @@ const TELL_MS = 500
 export interface RowsCopy {
   readonly from: MetadataStore
   readonly to: MetadataStore
+  /** Where bodies above `inlineMaxBytes` go, instead of into their rows. */
+  readonly storage: ObjectStorage
+  readonly inlineMaxBytes: number
+  readonly verifies: boolean
+  /** An earlier attempt was cut off. */
+  readonly isAgain: boolean
   readonly signal: AbortSignal
   readonly progress: Progress
   /** So far the partition is copied. */
@@ -46,7 +55,10 @@ export async function copyPartition(
   for (const table of TABLES.slice(begun === undefined ? 0 : TABLES.indexOf(begun.table))) {
     const start = table === begun?.table ? begun.from : ''
     for await (const page of pages(copy.from, partition, table, start, copy.signal)) {
-      await writePage(copy, partition, table, page)
+      const lifted = page.map((row) => lift(partition, table, row, copy.inlineMaxBytes))
+      const bodies = lifted.flatMap(({ body }) => body ?? [])
+      await putBodies(copy.storage, bodies, copy.isAgain, copy.verifies, copy.signal)
+      await writePage(copy, partition, table, lifted)
       rows += page.length
       copy.progress.add(page.length, 0)
       if (page.length === 0 || performance.now() - toldMs < TELL_MS) continue
@@ -64,7 +76,13 @@ export async function copyPartition(
 
 /** Where the two first differ, in words; a number where they do not: of rows. */
 export async function comparePartition(
-  { from, to, signal, progress }: Pick<RowsCopy, 'from' | 'to' | 'signal' | 'progress'>,
+  {
+    from,
+    to,
+    signal,
+    progress,
+    inlineMaxBytes,
+  }: Pick<RowsCopy, 'from' | 'to' | 'signal' | 'progress' | 'inlineMaxBytes'>,
   partition: string,
 ): Promise<number | string> {
   let rows = 0
@@ -74,7 +92,9 @@ export async function comparePartition(
       const other = (await theirs.next()).value ?? []
       for (let at = 0; at < Math.max(page.length, other.length); at++) {
         const sort = page[at]?.sort ?? other[at]?.sort ?? ''
-        if (!isSame(page[at], other[at])) return `${table} row ${JSON.stringify(sort)}`
+        const row = page[at]
+        const wanted = row === undefined ? row : lift(partition, table, row, inlineMaxBytes).row
+        if (!isSame(wanted, other[at])) return `${table} row ${JSON.stringify(sort)}`
       }
       rows += page.length
       progress.add(page.length, 0)
@@ -110,7 +130,7 @@ async function* pages(
   for (let from = start; ;) {
     signal.throwIfAborted()
     const rows = await metadata.scan(partition, table, { from, limit: ROWS_PER_SCAN })
-    const own = rows.filter(({ sort }) => !isMigrationRow(partition, table, sort))
+    const own = isNote(partition, table) ? [] : rows
     yield await withBytes(metadata, partition, table, own)
     if (rows.length < ROWS_PER_SCAN) return
     from = `${rows.at(-1)!.sort}\0`
@@ -140,7 +160,7 @@ async function writePage(
   { to }: RowsCopy,
   partition: string,
   table: Table,
-  rows: readonly Row[],
+  lifted: readonly { readonly row: Row }[],
 ): Promise<void> {
   const commits: Promise<unknown>[] = []
   let writes: Write[] = []
@@ -150,7 +170,8 @@ async function writePage(
     writes = []
     size = 0
   }
-  for (const { sort, value, bytes } of rows) {
+  for (const { row } of lifted) {
+    const { sort, value, bytes } = row
     const added =
       Buffer.byteLength(JSON.stringify(value)) + Buffer.byteLength(sort) + (bytes?.length ?? 0)
     if (writes.length === COMMIT_WRITES_MAX || size + added > COMMIT_BYTES) flush()

@@ -2,10 +2,10 @@
 import { createHash } from 'node:crypto'
 import type { MetadataStore, Row, Table } from '../../metadata/store.ts'
 import { allPartitions } from '../s3/partitions.ts'
+import { isNote } from '../s3/rows.ts'
 import { allRows, TABLES } from './all-rows.ts'
 import { readImport } from './import-state.ts'
 import { MaintenanceError } from './maintenance-error.ts'
-import { isMigrationRow } from './migration-state.ts'
 import type { Progress } from './progress.ts'
 import { headerText, rowText, sumText } from './rows-stream.ts'
 
@@ -47,7 +47,7 @@ export async function exportRows(options: RowsExport): Promise<ExportSummary> {
         page = []
       }
       for await (const row of allRows(metadata, partition, table, signal)) {
-        if (isMigrationRow(partition, table, row.sort)) continue
+        if (isNote(partition, table)) continue
         if (partition === '' && table === 'bucket') buckets++
         page.push(row as Row)
         if (page.length === GETS_AT_ONCE) await flush()

@@ -66,6 +66,7 @@ function imported(
     file,
     sizeBytes: readFileSync(file).length,
     mode: 'fresh',
+    takesBodies: true,
     replacesRows: false,
     nowMs: 0,
     signal: new AbortController().signal,

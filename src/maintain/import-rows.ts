@@ -11,12 +11,11 @@ import {
   type Write,
 } from '../../metadata/store.ts'
 import { allPartitions } from '../s3/partitions.ts'
-import { ROOT } from '../s3/rows.ts'
+import { isNote, ROOT } from '../s3/rows.ts'
 import { allRows, TABLES } from './all-rows.ts'
 import { atOnce } from './at-once.ts'
 import { IMPORT_SORT, type ImportState, readImport, writeImport } from './import-state.ts'
 import { MaintenanceError } from './maintenance-error.ts'
-import { isMigrationRow } from './migration-state.ts'
 import type { Progress } from './progress.ts'
 import { type StreamRow, streamRows, type StreamSum } from './rows-stream.ts'
 
@@ -31,6 +30,8 @@ export interface RowsImport {
   readonly sizeBytes: number
   /** `fresh`: the store must be empty. `replace`: it is emptied first. `merge`: what is there stays. */
   readonly mode: ImportState['mode']
+  /** False: blobs are sealed here, so that no object's bytes may stand in rows. */
+  readonly takesBodies: boolean
   /** With `merge`: a row that is there is replaced by that of the stream. */
   readonly replacesRows: boolean
   readonly nowMs: number
@@ -70,13 +71,18 @@ export async function importRows(options: RowsImport): Promise<ImportSummary> {
 }
 
 /** One whole reading. */
-async function check({ file, sizeBytes, signal, progress }: RowsImport): Promise<StreamSum> {
+async function check(options: RowsImport): Promise<StreamSum> {
+  const { file, sizeBytes, signal, progress, takesBodies } = options
   progress.begin('checking the export', { bytes: sizeBytes })
   const stream = streamRows(file)
   for (;;) {
     signal.throwIfAborted()
     const step = await stream.next()
     if (step.done) return step.value
+    if (!takesBodies && step.value.rows.some(({ write }) => write.bytes !== undefined))
+      throw new MaintenanceError(
+        'the export holds bytes of small objects, which would stay in clear beside sealed blobs: use sluice migrate, which seals them',
+      )
     progress.add(step.value.rows.length, step.value.bytes)
   }
 }
@@ -102,9 +108,10 @@ async function checkState(
 
 async function isEmpty(metadata: MetadataStore, signal: AbortSignal): Promise<boolean> {
   for await (const partition of allPartitions(metadata))
-    for (const table of TABLES)
-      for await (const { sort } of allRows(metadata, partition, table, signal))
-        if (!isMigrationRow(partition, table, sort)) return false
+    for (const table of TABLES) {
+      if (isNote(partition, table)) continue
+      for await (const _ of allRows(metadata, partition, table, signal)) return false
+    }
   return true
 }
 

@@ -10,8 +10,11 @@ import { openStorage } from '../../storage/open.ts'
 import type { ObjectStorage } from '../../storage/store.ts'
 import { SILENT } from '../lib/meter.ts'
 import type { Body } from '../lib/stream.ts'
+import { eachBucketPartition } from '../s3/partitions.ts'
 import { bytesOf } from '../s3/s3.fixture.ts'
 import { Uploads } from '../s3/uploads.fixture.ts'
+import { allRows } from './all-rows.ts'
+import { LIFTED_END } from './lift-bodies.ts'
 import { MaintenanceError } from './maintenance-error.ts'
 import { migrate, type MigrateParts, type MigrateSummary } from './migrate.ts'
 import { readMigration } from './migration-state.ts'
@@ -63,6 +66,7 @@ function move(from: Stores, to: Stores, more: Partial<MigrateParts> = {}): Promi
     from,
     to,
     source: 'a',
+    inlineMaxBytes: Infinity,
     verifies: true,
     clock: { now: () => 1234 },
     signal: new AbortController().signal,
@@ -92,7 +96,8 @@ async function checkMoved(from: Uploads, { metadata, storage }: Stores): Promise
     { isQuick: false, removes: 'none' },
   )
   expect({ problems, objects }).toEqual({ problems: {}, objects: OBJECTS })
-  expect(await to.blobs()).toEqual(await from.blobs())
+  const [there, here] = [await to.blobs(), await from.blobs()]
+  expect(there.filter((id) => id >= LIFTED_END)).toEqual(here.filter((id) => id >= LIFTED_END))
 }
 
 test.each([
@@ -259,6 +264,72 @@ test('a store that both sides share stays where it is', async () => {
   expect(await move(rows, blobs, { source: 'rows' })).toMatchObject({ blobs: BLOBS, rows: 0 })
   await checkMoved(f, blobs)
 })
+
+test('bodies above the bound of the destination leave their rows, wherever it is cut off', async () => {
+  const from = inMemory()
+  const f = await fill(from)
+  const whole = inMemory()
+  const lifting = { inlineMaxBytes: 0 }
+  await move(from, whole, lifting)
+  await checkMoved(f, whole)
+  const blobs = await new Uploads(whole.metadata, whole.storage).blobs()
+  // All of `many`, two versions of `small`, a part.
+  expect(blobs.filter((id) => id < LIFTED_END)).toHaveLength(700 + 2 + 1)
+  expect(await bodiesInRows(whole.metadata)).toBe(0)
+  for (const [what, at] of [
+    ['rows', 4],
+    ['rows', 9],
+    ['rows', 14],
+    ['blobs', 40],
+    ['blobs', 75],
+    ['blobs', 90],
+    ['blobs', 500],
+  ] as const) {
+    const to = { metadata: new Failing(), storage: new FailingStorage() }
+    if (what === 'rows') to.metadata.left = at
+    else to.storage.left = at
+    await expect(move(from, to, lifting)).rejects.toThrow('cut off')
+    to.metadata.left = Infinity
+    to.storage.left = Infinity
+    await move(from, to, lifting)
+    await checkMoved(f, to)
+    expect(await new Uploads(to.metadata, to.storage).blobs()).toEqual(blobs)
+  }
+  const again = { metadata: new MemoryStore(), storage: new FailingStorage() }
+  again.storage.left = 300
+  await expect(move(whole, again)).rejects.toThrow('cut off')
+  again.storage.left = Infinity
+  await move(whole, again)
+  await checkMoved(f, again)
+})
+
+test('only bodies above the bound leave their rows, and none where the storage stays', async () => {
+  const from = inMemory()
+  const f = await fill(from)
+  const to = inMemory()
+  await move(from, to, { inlineMaxBytes: 'inlined'.length })
+  await checkMoved(f, to)
+  expect(await bodiesInRows(from.metadata)).toBe(703)
+  expect(await bodiesInRows(to.metadata)).toBe(702)
+  const rows = { metadata: new MemoryStore(), storage: from.storage }
+  await move(from, rows, { inlineMaxBytes: 0 })
+  expect(await bodiesInRows(rows.metadata)).toBe(703)
+})
+
+/** How many objects, versions and parts have their bytes in their rows. */
+async function bodiesInRows(metadata: MetadataStore): Promise<number> {
+  let count = 0
+  for await (const partition of eachBucketPartition(metadata))
+    for (const table of ['object', 'version', 'part'] as const)
+      for await (const { sort } of allRows(
+        metadata,
+        partition,
+        table,
+        new AbortController().signal,
+      ))
+        if ((await metadata.get(partition, table, sort))?.bytes !== undefined) count++
+  return count
+}
 
 test('a source that is itself there by half is refused', async () => {
   const [from, half] = [inMemory(), { metadata: new Failing(), storage: new MemoryStorage() }]

@@ -9,7 +9,7 @@ import type { MetadataStore } from '../../metadata/store.ts'
 import type { ObjectStorage } from '../../storage/store.ts'
 import type { Clock } from '../lib/ids.ts'
 import { allPartitions } from '../s3/partitions.ts'
-import { ROOT } from '../s3/rows.ts'
+import { isNote, ROOT } from '../s3/rows.ts'
 import { TABLES } from './all-rows.ts'
 import { copyBlobs } from './copy-blobs.ts'
 import { comparePartition, copyPartition } from './copy-rows.ts'
@@ -17,7 +17,6 @@ import { halfDone } from './half-done.ts'
 import { MaintenanceError } from './maintenance-error.ts'
 import {
   dropPartitionStates,
-  isMigrationRow,
   type Migration,
   readMigration,
   readPartitionState,
@@ -32,6 +31,8 @@ export interface MigrateParts {
   readonly to: { readonly metadata: MetadataStore; readonly storage: ObjectStorage }
   /** Tells this source from any other, in the same words each time. */
   readonly source: string
+  /** At the destination longer bodies stand in blobs. Of no account where the storage stays. */
+  readonly inlineMaxBytes: number
   /** Reads back and compares blobs and rows. */
   readonly verifies: boolean
   readonly clock: Clock
@@ -47,7 +48,7 @@ export interface MigrateSummary {
   readonly wasResumed: boolean
   /** Epoch ms. */
   readonly finished: number
-  /** Blobs, their bytes, and rows that are at the destination now. */
+  /** The source's blobs, their bytes, and rows, that are at the destination now. Blobs made of bodies in rows are not counted. */
   readonly blobs: number
   readonly bytes: number
   readonly rows: number
@@ -65,7 +66,7 @@ export async function migrate(parts: MigrateParts): Promise<MigrateSummary> {
   let state: Migration = before ?? begun
   if (before === undefined) await writeMigration(to.metadata, state)
   if (from.storage !== to.storage) state = await moveBlobs(parts, state)
-  const rows = from.metadata === to.metadata ? 0 : await moveRows(parts)
+  const rows = from.metadata === to.metadata ? 0 : await moveRows(parts, before !== undefined)
   state = { ...state, rows, finished: clock.now() }
   await writeMigration(to.metadata, state)
   await dropPartitionStates(to.metadata)
@@ -91,8 +92,8 @@ function summaryOf(state: Migration, wasFinished: boolean, wasResumed: boolean):
 async function checkEmpty({ from, to }: MigrateParts): Promise<void> {
   if (from.metadata !== to.metadata) {
     for (const table of TABLES) {
-      const rows = await to.metadata.scan(ROOT, table, { from: '', limit: 2 })
-      const own = rows.find(({ sort }) => !isMigrationRow(ROOT, table, sort))
+      if (isNote(ROOT, table)) continue
+      const [own] = await to.metadata.scan(ROOT, table, { from: '', limit: 1 })
       if (own !== undefined)
         throw new MaintenanceError(
           `the destination's metadata is not empty (it has ${own.sort}): choose an empty one`,
@@ -132,10 +133,15 @@ async function moveBlobs(parts: MigrateParts, begun: Migration): Promise<Migrati
   return state
 }
 
-async function moveRows({ from, to, verifies, signal, progress }: MigrateParts): Promise<number> {
+async function moveRows(parts: MigrateParts, isAgain: boolean): Promise<number> {
+  const { from, to, verifies, signal, progress } = parts
   const copy = {
     from: from.metadata,
     to: to.metadata,
+    storage: to.storage,
+    inlineMaxBytes: from.storage === to.storage ? Infinity : parts.inlineMaxBytes,
+    verifies,
+    isAgain,
     signal,
     progress,
     tell: (partition: string, state: Parameters<typeof writePartitionState>[2]) =>

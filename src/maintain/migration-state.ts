@@ -73,11 +73,6 @@ export async function dropPartitionStates(metadata: MetadataStore): Promise<void
   }
 }
 
-/** Whether a row is one of these, and not the store's own. */
-export function isMigrationRow(partition: string, table: Table, sort: string): boolean {
-  return partition === ROOT && table === TABLE && (sort === SORT || sort.startsWith(`${SORT}/`))
-}
-
 async function write(metadata: MetadataStore, sort: string, value: Json): Promise<void> {
   await metadata.commit({ partition: ROOT, expects: [], writes: [{ table: TABLE, sort, value }] })
 }

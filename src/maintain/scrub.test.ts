@@ -3,9 +3,11 @@ import { expect, test } from 'vitest'
 import { MemoryStore } from '../../metadata/memory.ts'
 import type { Row, Table } from '../../metadata/store.ts'
 import { MemoryStorage } from '../../storage/memory.ts'
+import { underKey } from '../../storage/open.ts'
 import { CHECKSUM_ALGORITHMS } from '../api/checksum.ts'
 import { digestsReady } from '../lib/digest.ts'
 import { type RowOf, shareSort, shares, type VersionRow, writeRow } from '../s3/rows.ts'
+import { Encrypted } from '../s3/encryption.fixture.ts'
 import { bytesOf } from '../s3/s3.fixture.ts'
 import { Uploads } from '../s3/uploads.fixture.ts'
 import { writeImport } from './import-state.ts'
@@ -372,4 +374,29 @@ test('stores that an import or a migration left by half are not scrubbed: what r
   expect((await scrubbed(f)).found).toEqual([])
   await writeImport(f.ctx.metadata, { sha256: '', mode: 'fresh', begun: 0 })
   await expect(scrubbed(f)).rejects.toThrow('an import of metadata was cut off')
+})
+
+test('what is encrypted on request is read and counted as unproven; what of it is lost is found', async () => {
+  const storage = new MemoryStorage()
+  const f = new Encrypted(new MemoryStore(), storage, underKey(storage))
+  await f.bucket()
+  const write = { ServerSideEncryption: 'AES256' as const }
+  await f.put('inlined', 'short', write)
+  await f.put('blob', LONG.repeat(9), write)
+  const done = await f.begin(write)
+  await f.complete(done, await f.parts(done, LONG, LONG))
+  await f.copy('b/big', 'copied', write)
+  const underWay = await f.begin(write)
+  await f.parts(underWay, LONG)
+  expect(await scrubbed(f)).toMatchObject({ found: [], unproven: 5 })
+  expect((await scrubbed(f, { isQuick: true })).found).toEqual([])
+  const row = await f.ctx.metadata.get('b', 'object', 'inlined')
+  const cut = {
+    table: 'object' as const,
+    sort: 'inlined',
+    value: row!.value,
+    bytes: row!.bytes!.subarray(1),
+  }
+  await f.ctx.metadata.commit({ partition: 'b', expects: [], writes: [cut] })
+  expect((await scrubbed(f)).found).toEqual(['bytes inlined'])
 })

@@ -3,21 +3,33 @@
  *
  * What is there stays where it is: the object gets one extent more. So that extents do not become too many,
  * the last of them are rewritten as one blob once there are `EXTENTS_MAX`. Of what was a multipart object
- * the parts are forgotten. The ETag is new and no MD5; a CRC is carried on.
+ * the parts are forgotten. The ETag is new and no MD5; a CRC is carried on. What is encrypted is appended to
+ * under the data key that it has.
  */
 import { S3Error } from '../api/error.ts'
-import type { Handler, Input, Output } from '../api/operations.ts'
+import type { Call, Handler, Input, Output } from '../api/operations.ts'
 import type { ChecksumAlgorithm } from '../api/checksum.ts'
 import type { DigestName } from '../api/payload.ts'
 import { announce } from './announce.ts'
 import { addChecksum, combineChecksums, digestsFor, uploadAlgorithm } from './checksum.ts'
 import { checkWrite } from './condition.ts'
-import { checkPutSize, discardWritten, extentsOf, type Written, writeContent } from './content.ts'
+import {
+  checkPutSize,
+  discardWritten,
+  extentsOf,
+  inlineMax,
+  placedParts,
+  type Written,
+  writeContent,
+} from './content.ts'
 import type { Context } from './context.ts'
+import { customerKey } from './customer-key.ts'
+import { sealingOnto, showEncryption } from './encryption.ts'
 import { ExtentsBody } from './extents-body.ts'
 import { checkExpectedOwner, objectAddress, refuseUnsupported } from './object-input.ts'
 import type { Row } from '../../metadata/store.ts'
-import type { BucketRow, Extent, StoredChecksum, VersionRow } from './rows.ts'
+import type { Blobs } from '../../storage/store.ts'
+import type { BucketRow, Content, Extent, StoredChecksum, VersionRow } from './rows.ts'
 import { lookRow } from './rows.ts'
 import { transact, type Tx } from './transact.ts'
 import { type Mutable, pushVersion, type VersionDraft } from './version.ts'
@@ -49,12 +61,15 @@ export function appendObject(
     }
     checkPutSize(ctx, input.Body?.size)
     const algorithm = before.value.k?.[0] ?? uploadAlgorithm(input.Body, input.ChecksumAlgorithm)
+    refuseOtherMethod(input, before.value)
+    const { sse } = before.value
+    const sealing = sealingOnto(ctx, sse, customerKey(input))
     const taken =
       input.Body === undefined
         ? EMPTY
-        : await input.Body.take(ctx.options.inlineMaxBytes, digestsFor(algorithm, false))
-    const written = await writeContent(ctx, taken, call, input.Body?.size)
-    const append = new Append(ctx, input, written, algorithm, opaqueEtag(), call.signal)
+        : await input.Body.take(inlineMax(ctx, sealing), digestsFor(algorithm, false))
+    const written = await writeContent(ctx, taken, call, input.Body?.size, sealing)
+    const append = new Append(ctx, { input, written, algorithm, sealing, etag: opaqueEtag(), call })
     try {
       const version = await transact(ctx.metadata, bucket, async (tx) => {
         const made = await append.attempt(tx, bucket, key)
@@ -63,7 +78,9 @@ export function appendObject(
         await announce(ctx, tx, row, { event, bucket, key, version: made, call })
         return made
       })
-      return answer(version)
+      const output = answer(version)
+      showEncryption(output, sse, input.SSECustomerKeyMD5)
+      return output
     } catch (error) {
       await discardWritten(ctx, written, error)
       await append.takeBack(error)
@@ -91,6 +108,20 @@ function checkAppend(
   })
 }
 
+/** An object keeps the encryption that it has. */
+function refuseOtherMethod(
+  { ServerSideEncryption: asked }: AppendInput,
+  { sse }: VersionRow,
+): void {
+  if (asked === undefined || asked === METHODS[sse?.by ?? 'c']) return
+  throw new S3Error('InvalidRequest', {
+    message:
+      'What is appended is encrypted as the object is: x-amz-server-side-encryption says otherwise.',
+  })
+}
+
+const METHODS = { c: undefined, s3: 'AES256', kms: 'aws:kms' } as const
+
 function answer(version: VersionRow): Output<'PutObject'> {
   const output: Output<'PutObject'> = { ETag: `"${version.e}"`, Size: version.s }
   addChecksum(output, version.k)
@@ -99,8 +130,20 @@ function answer(version: VersionRow): Output<'PutObject'> {
 
 function tooManyParts(): S3Error {
   return new S3Error('InvalidRequest', {
-    message: 'An object of so many parts cannot be appended to: copy it first.',
+    message:
+      'An object of so many parts, or of parts under keys of their own, cannot be appended to: copy it first.',
   })
+}
+
+/** What is appended, written already. */
+interface Appended {
+  readonly input: AppendInput
+  readonly written: Written
+  readonly algorithm: ChecksumAlgorithm
+  /** Undefined: the object is in clear. */
+  readonly sealing: ReturnType<typeof sealingOnto>
+  readonly etag: string
+  readonly call: Pick<Call, 'signal'>
 }
 
 /** One request to append; what it writes on the way, it takes back where that comes to nothing. */
@@ -108,26 +151,13 @@ class Append {
   /** Blobs that the attempt under way has written, beside the payload's own. */
   #made: Written[] = []
   readonly #ctx: Context
-  readonly #input: AppendInput
-  readonly #written: Written
-  readonly #algorithm: ChecksumAlgorithm
-  readonly #etag: string
-  readonly #signal: AbortSignal
+  readonly #appended: Appended
+  readonly #blobs: Blobs
 
-  constructor(
-    ctx: Context,
-    input: AppendInput,
-    written: Written,
-    algorithm: ChecksumAlgorithm,
-    etag: string,
-    signal: AbortSignal,
-  ) {
+  constructor(ctx: Context, appended: Appended) {
     this.#ctx = ctx
-    this.#input = input
-    this.#written = written
-    this.#algorithm = algorithm
-    this.#etag = etag
-    this.#signal = signal
+    this.#appended = appended
+    this.#blobs = appended.sealing?.blobs ?? ctx.storage
   }
 
   /** After `error`, or before another attempt. */
@@ -138,19 +168,22 @@ class Append {
 
   async attempt(tx: Tx, bucket: string, key: string): Promise<VersionRow> {
     const ctx = this.#ctx
+    const { input, written, sealing, etag } = this.#appended
     await this.takeBack(undefined)
     const bucketRow = await ctx.buckets.inBucket(tx, bucket)
     const head = await tx.get('object', key)
-    checkAppend(this.#input, bucketRow, head?.value)
-    checkWrite(this.#input, key, head?.value)
+    checkAppend(input, bucketRow, head?.value)
+    checkWrite(input, key, head?.value)
     if (head === undefined) throw new S3Error('NoSuchKey', { fields: { Key: key } })
+    // Another object by now: what was written is under a data key that is not its.
+    if (head.value.sse?.key !== sealing?.stored.key) throw new S3Error('ConditionalRequestConflict')
     const { q: _q, v: _v, nq: _nq, older: _older, c: _c, k, ...kept } = head.value
-    const size = head.value.s + this.#written.size
-    const draft: Mutable<VersionDraft> = { ...kept, t: ctx.clock.now(), s: size, e: this.#etag }
+    const size = head.value.s + written.size
+    const draft: Mutable<VersionDraft> = { ...kept, t: ctx.clock.now(), s: size, e: etag }
     const checksum = this.#checksum(head.value.s, k)
     if (checksum !== undefined) draft.k = checksum
-    const inline = Buffer.concat([head.bytes ?? EMPTY, this.#written.bytes ?? EMPTY])
-    if (inline.length === size && size <= ctx.options.inlineMaxBytes) {
+    const inline = Buffer.concat([head.bytes ?? EMPTY, written.bytes ?? EMPTY])
+    if (sealing === undefined && inline.length === size && size <= ctx.options.inlineMaxBytes) {
       const bytes = size === 0 ? undefined : inline
       return pushVersion(ctx, tx, bucketRow, key, head, draft, bytes, head.value.q)
     }
@@ -160,33 +193,42 @@ class Append {
 
   /** Of the whole, where that follows from its halves. */
   #checksum(size: number, before: StoredChecksum | undefined): StoredChecksum | undefined {
-    const algorithm = this.#algorithm
+    const { input, written, algorithm } = this.#appended
     const isCrc = algorithm === 'CRC32' || algorithm === 'CRC32C' || algorithm === 'CRC64NVME'
     if (!isCrc || before?.[0] !== algorithm || before[2] !== 'FULL_OBJECT') return undefined
-    if (this.#input.Body === undefined) return before
+    if (input.Body === undefined) return before
     const name: DigestName = algorithm
     return combineChecksums(algorithm, 'FULL_OBJECT', [
       { checksum: before[1], size },
-      { checksum: this.#input.Body.digest(name), size: this.#written.size },
+      { checksum: input.Body.digest(name), size: written.size },
     ])
   }
 
   /** The extents of what is there, then those of what is new. */
   async #extents(tx: Tx, bucket: string, head: Row<VersionRow>): Promise<readonly Extent[]> {
     const { c: content } = head.value
+    const { written, sealing } = this.#appended
     const extents: Extent[] = []
     if (content === undefined) {
-      if (head.bytes !== undefined) extents.push(...(await this.#store(head.bytes)))
+      const bytes = head.bytes && sealing ? sealing.opening.inlined(head.bytes) : head.bytes
+      if (bytes !== undefined) extents.push(...(await this.#store(bytes)))
     } else {
       if ((content.g?.length ?? 0) > PAGES_MAX) throw tooManyParts()
+      await this.#refuseOtherKeys(bucket, content)
       for await (const extent of extentsOf(this.#ctx, bucket, content)) extents.push(extent)
       for (const [sort] of content.g ?? []) tx.delete('page', sort)
     }
-    if (this.#written.extents !== undefined) extents.push(...this.#written.extents)
-    else if (this.#written.bytes !== undefined) {
-      extents.push(...(await this.#store(this.#written.bytes)))
-    }
+    if (written.extents !== undefined) extents.push(...written.extents)
+    else if (written.bytes !== undefined) extents.push(...(await this.#store(written.bytes)))
     return this.#fewer(tx, extents)
+  }
+
+  /** Parts that were copied may be under data keys of their own, which extents alone do not tell. */
+  async #refuseOtherKeys(bucket: string, content: Content): Promise<void> {
+    if (this.#appended.sealing === undefined) return
+    for await (const { part } of placedParts(this.#ctx, bucket, content)) {
+      if (part[4] !== undefined) throw tooManyParts()
+    }
   }
 
   async #fewer(tx: Tx, extents: readonly Extent[]): Promise<readonly Extent[]> {
@@ -195,7 +237,12 @@ class Append {
     const last = extents.slice(EXTENTS_MAX / 2)
     const size = last.reduce((sum, [, start, end]) => sum + (end - start), 0)
     if (size > this.#ctx.options.putBytesMax) throw tooManyParts()
-    const body = new ExtentsBody(this.#ctx, last, this.#signal)
+    const body = new ExtentsBody(
+      this.#ctx.reading,
+      () => this.#blobs,
+      last,
+      this.#appended.call.signal,
+    )
     await body.openFirst()
     const whole = await this.#put(body, size)
     // The payload's own blob among them is garbage too, now that its bytes stand elsewhere; but not a
@@ -210,12 +257,9 @@ class Append {
     return this.#put(bytes, bytes.length)
   }
 
-  async #put(
-    body: Parameters<Context['storage']['put']>[1],
-    size: number,
-  ): Promise<readonly Extent[]> {
+  async #put(body: Parameters<Blobs['put']>[1], size: number): Promise<readonly Extent[]> {
     const id = this.#ctx.ids.next()
-    await this.#ctx.storage.put(id, body, { signal: this.#signal, size })
+    await this.#blobs.put(id, body, { signal: this.#appended.call.signal, size })
     const extents: readonly Extent[] = [[id, 0, size]]
     this.#made.push({ size, extents })
     return extents

@@ -10,7 +10,7 @@ import type { Handler } from '../api/operations.ts'
 import { readConfig, writeConfig } from './bucket-config.ts'
 import type { Context } from './context.ts'
 import { checkExpectedOwner } from './object-input.ts'
-import { openBucket } from './open-bucket.ts'
+import { openBucketNow } from './open-bucket.ts'
 
 const RULES_MAX = 100
 const ID_LENGTH_MAX = 255
@@ -73,7 +73,7 @@ function invalid(message: string): S3Error {
 export function getBucketCors(ctx: Context): Handler<'GetBucketCors'> {
   return async (input) => {
     const bucket = input.Bucket ?? ''
-    await openBucket(ctx, input)
+    await openBucketNow(ctx, input)
     const rules = await corsRules(ctx)(bucket)
     if (rules === undefined)
       throw new S3Error('NoSuchCORSConfiguration', { fields: { BucketName: bucket } })

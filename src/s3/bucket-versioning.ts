@@ -3,11 +3,11 @@ import { S3Error } from '../api/error.ts'
 import type { Handler } from '../api/operations.ts'
 import { changeBucket } from './change-bucket.ts'
 import type { Context } from './context.ts'
-import { openBucket } from './open-bucket.ts'
+import { openBucketNow } from './open-bucket.ts'
 
 export function getBucketVersioning(ctx: Context): Handler<'GetBucketVersioning'> {
   return async (input) => {
-    const { versioning } = await openBucket(ctx, input)
+    const { versioning } = await openBucketNow(ctx, input)
     return versioning === undefined ? {} : { Status: versioning }
   }
 }

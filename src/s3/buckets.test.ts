@@ -5,12 +5,16 @@ import type { Call, Input, Output } from '../api/operations.ts'
 import { getBucketAcl } from './bucket-acl.ts'
 import { getBucketLocation, headBucket } from './bucket-info.ts'
 import { getBucketVersioning } from './bucket-versioning.ts'
+import { getBucketCors, putBucketCors } from './bucket-cors.ts'
 import type { S3Options } from './context.ts'
 import { createBucket } from './create-bucket.ts'
 import { createMultipartUpload } from './create-upload.ts'
 import { deleteBucket } from './delete-bucket.ts'
 import { healBuckets } from './heal-buckets.ts'
 import { listBuckets } from './list-buckets.ts'
+import { listObjects, listObjectsV2 } from './list-objects.ts'
+import { listMultipartUploads } from './list-uploads.ts'
+import { listObjectVersions } from './list-versions.ts'
 import { readEntry, readTrace } from './root.ts'
 import { readRow } from './rows.ts'
 import { BytesPayload, CALL, Fixture } from './s3.fixture.ts'
@@ -183,6 +187,42 @@ test('an empty bucket can be deleted, another one not, and the attempt disturbs 
   expect(await outcome(head(s3, 'bbb'))).toBe('NoSuchBucket')
   expect(await outcome(s3.put('k', 'v', {}, 'bbb'))).toBe('NoSuchBucket')
   expect(await outcome(remove(s3, 'bbb'))).toBe('NoSuchBucket')
+})
+
+test('a bucket that another gateway deleted or made is gone or there at once', async () => {
+  const one = fixture()
+  const other = new Fixture(one.ctx.metadata, one.ctx.storage)
+  const asked = { Bucket: 'shared' }
+  const asks: readonly (() => Promise<unknown>)[] = [
+    () => head(other, 'shared'),
+    () => getBucketLocation(other.ctx)(asked, CALL),
+    () => listObjects(other.ctx)(asked, CALL),
+    () => listObjectsV2(other.ctx)(asked, CALL),
+    () => listObjectVersions(other.ctx)(asked, CALL),
+    () => listMultipartUploads(other.ctx)(asked, CALL),
+    () => other.put('k', 'x', {}, 'shared'),
+    () => other.get('k', {}, 'shared'),
+  ]
+  for (const ask of asks) {
+    await create(one, 'shared')
+    await head(other, 'shared')
+    await remove(one, 'shared')
+    await expect(ask(), String(ask)).rejects.toMatchObject({ code: 'NoSuchBucket' })
+  }
+  await create(one, 'shared')
+  expect(await other.put('k', 'x', {}, 'shared')).toMatchObject({ ETag: expect.any(String) })
+  await expect(remove(one, 'shared')).rejects.toMatchObject({ code: 'BucketNotEmpty' })
+})
+
+test('a document that another gateway wrote is there at once', async () => {
+  const one = fixture()
+  const other = new Fixture(one.ctx.metadata, one.ctx.storage)
+  await create(one, 'shared')
+  await head(other, 'shared')
+  const CORSRules = [{ AllowedMethods: ['GET'], AllowedOrigins: ['*'] }]
+  const rules = { Bucket: 'shared', CORSConfiguration: { CORSRules } }
+  await putBucketCors(one.ctx)(rules, CALL)
+  expect(await getBucketCors(other.ctx)({ Bucket: 'shared' }, CALL)).toEqual({ CORSRules })
 })
 
 test('versions and delete markers keep a bucket', async () => {

@@ -15,6 +15,8 @@ import { addChecksum } from './checksum.ts'
 import { checkWrite } from './condition.ts'
 import { discardWritten } from './content.ts'
 import type { Context } from './context.ts'
+import { customerKey, type CustomerKeyInput } from './customer-key.ts'
+import { sealingOfParts, showEncryption } from './encryption.ts'
 import { withLock } from './lock.ts'
 import { layOut, type Manifest } from './manifest.ts'
 import { type Address, objectAddress, refuseUnsupported } from './object-input.ts'
@@ -56,18 +58,32 @@ export function completeMultipartUpload(ctx: Context): Handler<'CompleteMultipar
   return async (input, call) => {
     const address = objectAddress(input)
     refuseUnsupported(input)
-    const asked = askedParts(input.MultipartUpload?.Parts)
+    const asked = askedParts(input.MultipartUpload?.Parts, ctx.options)
     await openBucket(ctx, input)
     const uploadId = input.UploadId ?? ''
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
       const sealed = await sealUpload(ctx, address, uploadId)
       if ('done' in sealed) return answer(address, sealed.done)
+      const { sse } = sealed.upload
+      checkKey(ctx, sealed.upload, input)
       const done = await complete(ctx, { ...sealed, input, asked, call })
-      if (done !== undefined) return answer(address, done)
-      await sleep(Math.min(2 ** attempt, WAIT_MAX_MS))
+      if (done === undefined) {
+        await sleep(Math.min(2 ** attempt, WAIT_MAX_MS))
+        continue
+      }
+      const output = answer(address, done)
+      showEncryption(output, sse, input.SSECustomerKeyMD5)
+      return output
     }
     throw new Contended('the parts of the upload changed all the time')
   }
+}
+
+/** AWS wants the client's key only with a checksum of the object; suites that know S3 from before, always. */
+function checkKey(ctx: Context, { sse, k }: Upload, input: CustomerKeyInput): void {
+  const key = customerKey(input)
+  const isWanted = ctx.options.compat === 'legacy' || k !== undefined
+  if (key !== undefined || isWanted) sealingOfParts(ctx, sse, key)
 }
 
 /** One attempt, under one seal. */
@@ -83,7 +99,7 @@ async function complete(ctx: Context, attempt: Attempt): Promise<DoneUpload | un
   const there = await readParts(ctx, bucket, uploadId)
   let object: ObjectOfParts
   try {
-    object = assemble(input, asked, upload, there, ctx.options.partBytesMin)
+    object = assemble(input, asked, upload, there, ctx.options)
   } catch (error) {
     // What was found wrong is true only of parts that were all read under one seal.
     const isSealed = await sealedTx(ctx, attempt, async () => true)
@@ -184,6 +200,7 @@ function versionOf(
   if (upload.sc !== undefined) draft.sc = upload.sc
   if (upload.acl !== undefined) draft.acl = upload.acl
   if (upload.tg !== undefined) draft.tg = upload.tg
+  if (upload.sse !== undefined) draft.sse = upload.sse
   return draft
 }
 

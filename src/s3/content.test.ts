@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import { array, assert, asyncProperty, nat, string } from 'fast-check'
 import { expect, test } from 'vitest'
 import { MemoryStore } from '../../metadata/memory.ts'
@@ -16,13 +17,17 @@ import type { Content, Extent, StoredPart } from './rows.ts'
 import { bytesOf, CALL, Fixture, textOf } from './s3.fixture.ts'
 import { transact } from './transact.ts'
 
+const MIB = 1024 * 1024
+
 /** Storage that counts the bodies that were opened and not ended. */
 class CountingStorage extends MemoryStorage {
   open = 0
+  opened = 0
 
   override async get(...args: Parameters<MemoryStorage['get']>): Promise<Body> {
     const body = await super.get(...args)
     this.open++
+    this.opened++
     const inner = body[Symbol.asyncIterator]()
     let isOpen = true
     const end = (): void => {
@@ -156,6 +161,46 @@ test('a body is closed when it was read, when its reader stops, and even when it
   expect(storage.open).toBe(1)
   await body[Symbol.asyncIterator]().return?.()
   expect(storage.open).toBe(0)
+})
+
+const textOfChunk = ({ value }: IteratorResult<Uint8Array>): string => Buffer.from(value).toString()
+
+test('the next blob is opened before its turn, one at a time, and not while much is left of the first', async () => {
+  const storage = new CountingStorage()
+  const f = new Fixture(new MemoryStore(), storage)
+  const long = 'x'.repeat(5 * MIB)
+  const content: Content = {
+    x: [await store(f, long), await store(f, 'second'), await store(f, 'third')],
+  }
+  const range = { start: 0, end: long.length + 11 }
+  const body = (await readContent(f.ctx, 'b', content, undefined, range, CALL)) as Body
+  const reader = body[Symbol.asyncIterator]()
+  let read = 0
+  while (read < long.length) {
+    read += (await reader.next()).value!.length
+    expect(storage.opened).toBe(read < MIB ? 1 : 2)
+  }
+  expect(textOfChunk(await reader.next())).toBe('second')
+  expect(storage.opened).toBe(3)
+  await reader.return?.()
+  expect(storage.open).toBe(0)
+  expect(f.ctx.reading.holdsAny(content.x!)).toBe(false)
+})
+
+test('a next blob that cannot be opened is told when its turn comes, and all is closed', async () => {
+  const storage = new CountingStorage()
+  const f = new Fixture(new MemoryStore(), storage)
+  const gone: Extent = [f.ctx.ids.next(), 0, 5]
+  const content: Content = { x: [await store(f, 'first'), gone, await store(f, 'third')] }
+  const range = { start: 0, end: 15 }
+  const body = (await readContent(f.ctx, 'b', content, undefined, range, CALL)) as Body
+  const reader = body[Symbol.asyncIterator]()
+  expect(textOfChunk(await reader.next())).toBe('first')
+  await turn()
+  await expect(reader.next()).rejects.toMatchObject({ name: 'BlobMissing' })
+  expect(await reader.next()).toEqual({ done: true, value: undefined })
+  expect(storage.open).toBe(0)
+  expect(f.ctx.reading.holdsAny(content.x!)).toBe(false)
 })
 
 test('the extents of a range across parts are joined where they follow each other', async () => {

@@ -5,12 +5,13 @@
  * before the row that names it is committed. Where the commit does not happen, `discardWritten`
  * takes the blob away at once; what a crash leaves behind is the sweep's.
  */
-import type { ByteRange } from '../../storage/store.ts'
+import type { Blobs, ByteRange } from '../../storage/store.ts'
 import { S3Error } from '../api/error.ts'
 import type { Call } from '../api/operations.ts'
 import type { Taken } from '../api/payload.ts'
 import type { Body } from '../lib/stream.ts'
 import type { Context } from './context.ts'
+import type { Opening, Sealing } from './encryption.ts'
 import { ExtentsBody } from './extents-body.ts'
 import { mergeExtents, sliceExtents } from './extents.ts'
 import { layOut } from './manifest.ts'
@@ -32,16 +33,18 @@ export interface PlacedPart extends ByteRange {
 /**
  * Stores what was taken of a payload. The call's signal is made when first asked for, so it is not
  * asked for bytes that stand in the row. Rejects with EntityTooLarge over `putBytesMax`, with the
- * payload's own errors, and with the store's; nothing is then left.
+ * payload's own errors, and with the store's; nothing is then left. With `sealing` it is encrypted.
  */
 export async function writeContent(
   ctx: Context,
   taken: Taken,
   call: Pick<Call, 'signal'>,
   size?: number,
+  sealing?: Sealing,
 ): Promise<Written> {
-  if (taken instanceof Uint8Array && taken.length <= ctx.options.inlineMaxBytes) {
-    return taken.length === 0 ? { size: 0 } : { size: taken.length, bytes: taken }
+  if (taken instanceof Uint8Array && taken.length <= inlineMax(ctx, sealing)) {
+    if (taken.length === 0) return { size: 0 }
+    return { size: taken.length, bytes: sealing === undefined ? taken : sealing.inlined(taken) }
   }
   const id = ctx.ids.next()
   const body =
@@ -50,8 +53,14 @@ export async function writeContent(
       : taken
   const { signal } = call
   const options = size === undefined ? { signal } : { signal, size }
-  const info = await ctx.storage.put(id, body, options)
+  const blobs = sealing === undefined ? ctx.storage : sealing.blobs
+  const info = await blobs.put(id, body, options)
   return { size: info.size, extents: [[id, 0, info.size]] }
+}
+
+/** Bodies up to this many bytes may stand in the row. */
+export function inlineMax(ctx: Context, sealing: Sealing | undefined): number {
+  return sealing === undefined ? ctx.options.inlineMaxBytes : sealing.inlineMaxBytes
 }
 
 /** Refuses a size that the client announces, before anything is read. */
@@ -204,12 +213,13 @@ export async function* extentsOf(
   else for await (const { part } of placedParts(ctx, bucket, content)) yield* part[3]
 }
 
-/** The extents of bytes `start` to `end` of a content. */
+/** The extents of bytes `start` to `end` of a content. `keys` learns which blobs have a data key of their own. */
 export async function extentsBetween(
   ctx: Context,
   bucket: string,
   content: Content,
   range: ByteRange,
+  keys?: Map<string, string>,
 ): Promise<readonly Extent[]> {
   if (content.x !== undefined) return sliceExtents(content.x, range.start, range.end)
   const extents: Extent[] = []
@@ -217,13 +227,16 @@ export async function extentsBetween(
     if (start >= range.end) break
     const slice = sliceExtents(part[3], range.start - start, Math.min(range.end, end) - start)
     for (const extent of slice) extents.push(extent)
+    if (keys !== undefined && part[4] !== undefined)
+      for (const [blob] of slice) keys.set(blob, part[4])
   }
   return mergeExtents(extents)
 }
 
 /**
  * Opens bytes `start` to `end` of a row's content; the first are at hand when this resolves.
- * Rejects with BlobMissing or PageMissing where the version has gone since the row was read.
+ * Rejects with BlobMissing or PageMissing where the version has gone since the row was read. What is
+ * encrypted is read with its `opening`.
  */
 export function readContent(
   ctx: Context,
@@ -232,13 +245,16 @@ export function readContent(
   bytes: Uint8Array | undefined,
   range: ByteRange,
   call: Pick<Call, 'signal'>,
+  opening?: Opening,
 ): Promise<Body> | Uint8Array {
   if (range.end <= range.start) return EMPTY
-  if (content === undefined) return inlined(bytes, range)
+  if (content === undefined)
+    return inlined(bytes !== undefined && opening ? opening.inlined(bytes) : bytes, range)
   const only = content.x?.length === 1 ? content.x[0]! : undefined
-  if (only === undefined) return openExtents(ctx, bucket, content, range, call.signal)
+  if (only === undefined) return openExtents(ctx, bucket, content, range, call.signal, opening)
   const [blob, from] = only
-  return ctx.storage.get(blob, { start: from + range.start, end: from + range.end }, call.signal)
+  const blobs = opening === undefined ? ctx.storage : opening.blobs()
+  return blobs.get(blob, { start: from + range.start, end: from + range.end }, call.signal)
 }
 
 const EMPTY = new Uint8Array(0)
@@ -256,9 +272,16 @@ async function openExtents(
   content: Content,
   range: ByteRange,
   signal: AbortSignal,
+  opening: Opening | undefined,
 ): Promise<Body> {
-  const extents = await extentsBetween(ctx, bucket, content, range)
-  const body = new ExtentsBody(ctx, extents, signal)
+  const keys = opening && new Map<string, string>()
+  const extents = await extentsBetween(ctx, bucket, content, range, keys)
+  const own = opening?.blobs()
+  const blobsOf = (blob: string): Blobs => {
+    const key = keys?.get(blob)
+    return key === undefined ? (own ?? ctx.storage) : opening!.blobs(key)
+  }
+  const body = new ExtentsBody(ctx.reading, blobsOf, extents, signal)
   await body.openFirst()
   return body
 }

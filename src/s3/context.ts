@@ -1,11 +1,12 @@
 /** What every handler of the S3 semantics is given: its stores, its clock, its options. */
 import type { MetadataStore } from '../../metadata/store.ts'
-import type { ObjectStorage } from '../../storage/store.ts'
+import type { ObjectStorage, UnderKey } from '../../storage/store.ts'
 import type { PolicyRules } from '../api/facts.ts'
 import type { People } from '../api/people.ts'
 import type { Clock, Ids } from '../lib/ids.ts'
 import type { Buckets } from './bucket.ts'
 import type { Configs } from './bucket-config.ts'
+import type { Keyring } from './keyring.ts'
 import type { Nudges, Webhooks } from './outbox.ts'
 import type { Reading } from './reading.ts'
 
@@ -34,6 +35,9 @@ export interface S3Options {
 export interface Context {
   readonly metadata: MetadataStore
   readonly storage: ObjectStorage
+  /** The same blobs, under the key of one object or upload. */
+  readonly underKey: UnderKey
+  readonly keyring: Keyring
   readonly clock: Clock
   readonly ids: Ids
   readonly options: S3Options

@@ -174,6 +174,33 @@ test('another checksum algorithm is computed from the bytes', async () => {
   })
 })
 
+test.each([3, 1203])(
+  'the parts of %i lose checksums that are not of the new algorithm, and nothing else',
+  async (count) => {
+    const f = await opened()
+    const text = await putParts(f, 'from', count)
+    const other = { ChecksumAlgorithm: 'SHA256' }
+    await f.copy('b/from', 'to', other)
+    await f.copy('b/from', 'from', other)
+    for (const key of ['to', 'from']) {
+      const part = await f.head(key, { PartNumber: 2, ChecksumMode: 'ENABLED' })
+      expect(part).toMatchObject({ PartsCount: count, ContentLength: 4 })
+      expect([part.ChecksumSHA256, part.ChecksumCRC32]).toEqual([undefined, undefined])
+      expect(await f.head(key, { ChecksumMode: 'ENABLED' })).toMatchObject({
+        ChecksumSHA256: expect.any(String),
+        ChecksumType: 'FULL_OBJECT',
+      })
+      expect(await f.text(key)).toBe(text)
+    }
+    await f.sweep().run(true)
+    expect(await f.text('from')).toBe(text)
+    await f.delete('from')
+    await f.delete('to')
+    await f.sweep().run(false)
+    expect(await f.blobs()).toEqual([])
+  },
+)
+
 test('conditions hold for the source and for the destination', async () => {
   const f = await opened()
   const { ETag } = await f.put('from', LONG)
@@ -247,9 +274,21 @@ test('a source of very many fragments is copied by its bytes', async () => {
     })
   }
   await transact(f.ctx.metadata, 'b', async (tx) => {
-    tx.put('object', 'from', { q: 'Q', t: 0, s: 64_000, e: 'e', o: ['i', 'n'], c: content })
+    tx.put('object', 'from', {
+      q: 'Q',
+      v: 'null',
+      t: 0,
+      s: 64_000,
+      e: 'e',
+      o: ['i', 'n'],
+      c: content,
+    })
   })
   await f.copy('b/from', 'to')
   expect(await f.text('to')).toBe('0123456789'.repeat(6400))
+  expect(await f.blobs()).toHaveLength(2)
+  await f.copy('b/from', 'from', { ChecksumAlgorithm: 'SHA256' })
+  expect(await f.text('from')).toBe('0123456789'.repeat(6400))
+  await f.sweep().run(false)
   expect(await f.blobs()).toHaveLength(2)
 })

@@ -1,7 +1,7 @@
 /**
  * CopyObject: a new version over the bytes of another one. No byte moves: inlined content is copied
- * with its row, and blobs are shared (share.ts). Only a checksum of another algorithm makes us read, or
- * a source of so many fragments that its manifest does not fit into one commit.
+ * with its row, and blobs are shared (share.ts). Only a checksum of another algorithm makes us read, and
+ * another encryption, or a source of so many fragments that its manifest does not fit into one commit.
  *
  * The copy keeps the source's ETag and, where it was uploaded in parts, its parts.
  */
@@ -12,7 +12,7 @@ import { createDigest } from '../lib/digest.ts'
 import { announce } from './announce.ts'
 import { addChecksum, algorithmNamed } from './checksum.ts'
 import { checkWrite } from './condition.ts'
-import { discardWritten, partsContent, readContent, writeContent } from './content.ts'
+import { discardWritten, partsContent, readContent, readPage, writeContent } from './content.ts'
 import type { Context } from './context.ts'
 import {
   type CopySource,
@@ -20,8 +20,18 @@ import {
   type FoundSource,
   parseCopySource,
 } from './copy-source.ts'
+import { sourceKey } from './customer-key.ts'
+import {
+  isWrappedAlike,
+  type Opening,
+  openingOf,
+  sealingWith,
+  showEncryption,
+  type Wanted,
+} from './encryption.ts'
+import { wantedEncryption } from './encryption-request.ts'
 import { demand } from './demand.ts'
-import { storedHeaders, storedMetadata } from './headers.ts'
+import { checkRedirect, storedHeaders, storedMetadata } from './headers.ts'
 import { askedLock, withLock } from './lock.ts'
 import {
   type Address,
@@ -31,14 +41,16 @@ import {
   storedClass,
 } from './object-input.ts'
 import { possess } from './ownership.ts'
-import type {
-  BucketRow,
-  Content,
-  StoredChecksum,
-  StoredHeaders,
-  StoredLock,
-  StoredTag,
-  VersionRow,
+import {
+  type BucketRow,
+  changedPart,
+  type Content,
+  type StoredEncryption,
+  type StoredHeaders,
+  type StoredLock,
+  type StoredPart,
+  type StoredTag,
+  type VersionRow,
 } from './rows.ts'
 import { borrow, type Borrowed, checkStillBorrowed, giveBack } from './share.ts'
 import { tagsFromHeader } from './tags.ts'
@@ -83,25 +95,33 @@ async function copy(
   }
   const { value: bucket } = await ctx.buckets.read(target.bucket)
   checkExpectedOwner(input.ExpectedBucketOwner, bucket)
+  const key = sourceKey(input)
+  const opening = openingOf(ctx, from.sse, key)
+  const wanted = await wantedEncryption(ctx, input, bucket)
+  const isAlike = isWrappedAlike(from.sse, key, wanted)
   const isSelf =
     source.table === 'object' && address.bucket === target.bucket && address.key === target.key
-  if (isSelf) checkChanges(input, from)
+  if (isSelf && isAlike) checkChanges(input, from)
   const draft = draftOf(ctx, input, call, bucket, from)
   const tags = await tagsOf(ctx, input, call, target, address, from)
   if (tags !== undefined) draft.tg = tags
   const lock = await askedLock(input, call, bucket, target, ctx.clock.now())
-  const asked: AskedCopy = { input, call, target, draft, lock }
-  await setChecksum(ctx, draft, source, input.ChecksumAlgorithm, call)
-
+  const asked: AskedCopy = { input, call, target, draft, lock, opening, wanted }
+  await setChecksum(ctx, draft, source, input.ChecksumAlgorithm, call, opening)
+  const answered = (output: Output<'CopyObject'> | undefined): typeof output => {
+    if (output !== undefined) showEncryption(output, wanted, wanted?.customer?.md5)
+    return output
+  }
   // Where the source itself is what the copy replaces, its content simply stays.
   const stays = isSelf && bucket.versioning !== 'Enabled' && from.v === 'null'
-  if (stays) return replaceSelf(ctx, asked, source)
-  if ((from.c?.g?.length ?? 0) > SHARED_PAGES_MAX) {
-    return copyBytes(ctx, asked, call, source)
-  }
+  const writesPages = !stays || isOtherAlgorithm(draft, from)
+  const isTooLong = writesPages && (from.c?.g?.length ?? 0) > SHARED_PAGES_MAX
+  if (!isAlike || isTooLong) return answered(await copyBytes(ctx, asked, call, source))
+  if (from.sse !== undefined) draft.sse = sameEncryption(from.sse, wanted?.bk)
+  if (stays) return answered(await replaceSelf(ctx, asked, source))
   const borrowed = from.c === undefined ? undefined : await borrow(ctx, source)
   if (from.c !== undefined && borrowed === undefined) return undefined
-  return commitCopy(ctx, asked, source, borrowed)
+  return answered(await commitCopy(ctx, asked, source, borrowed, source.row.bytes))
 }
 
 /** What the copy is to be, and where. */
@@ -111,6 +131,18 @@ interface AskedCopy {
   readonly target: Address
   readonly draft: Mutable<VersionDraft>
   readonly lock: StoredLock | undefined
+  /** Of the source. */
+  readonly opening: Opening | undefined
+  /** The encryption of the copy. */
+  readonly wanted: Wanted | undefined
+}
+
+/** The same data key under the same wrapping. */
+function sameEncryption(
+  { bk: _before, ...sse }: StoredEncryption,
+  bk: 1 | undefined,
+): StoredEncryption {
+  return bk === undefined ? sse : { ...sse, bk }
 }
 
 /** The tags of the copy: those of the source, or those of the request. Rejects with AccessDenied for who may not read, or give, them. */
@@ -136,6 +168,7 @@ async function tagsOf(
 /** Rejects a copy of an object onto itself that would change nothing, as S3 does. */
 function checkChanges(input: CopyInput, from: VersionRow): void {
   if (input.MetadataDirective === 'REPLACE') return
+  if (input.ServerSideEncryption !== undefined || input.SSECustomerAlgorithm !== undefined) return
   if (input.StorageClass !== undefined && storedClass(input.StorageClass) !== from.sc) return
   if (input.WebsiteRedirectLocation !== undefined) return
   const algorithm = algorithmNamed(input.ChecksumAlgorithm)
@@ -175,6 +208,7 @@ function copiedHeaders(
   from: StoredHeaders | undefined,
   redirect: string | undefined,
 ): StoredHeaders | undefined {
+  if (redirect !== undefined) checkRedirect(redirect)
   const { WebsiteRedirectLocation: _, ...headers } = from ?? {}
   const all = redirect === undefined ? headers : { ...headers, WebsiteRedirectLocation: redirect }
   return Object.keys(all).length === 0 ? undefined : all
@@ -187,12 +221,13 @@ async function setChecksum(
   { bucket, row }: FoundSource,
   asked: string | undefined,
   call: Call,
+  opening: Opening | undefined,
 ): Promise<void> {
   const algorithm = algorithmNamed(asked)
   if (algorithm === undefined || algorithm === draft.k?.[0]) return
   const digest = createDigest(algorithm)
   const whole = { start: 0, end: row.value.s }
-  const body = await readContent(ctx, bucket, row.value.c, row.bytes, whole, call)
+  const body = await readContent(ctx, bucket, row.value.c, row.bytes, whole, call, opening)
   if (body instanceof Uint8Array) digest.update(body)
   else for await (const chunk of body) digest.update(chunk)
   draft.k = [algorithm, digest.value(), 'FULL_OBJECT']
@@ -213,7 +248,10 @@ async function replaceSelf(
     checkWrite(input, key, head.value)
     draft.t = ctx.clock.now()
     const { c } = head.value
-    if (c !== undefined) draft.c = withoutPartChecksums(c, draft.k, head.value.k)
+    if (c !== undefined)
+      draft.c = isOtherAlgorithm(draft, head.value)
+        ? await dropPartChecksums(ctx, tx, bucket, c)
+        : c
     const locked = withLock(draft, bucketRow, lock)
     const made = await pushVersion(ctx, tx, bucketRow, key, head, locked, head.bytes, head.value.q)
     await announceCopy(ctx, tx, bucketRow, asked, made)
@@ -233,19 +271,25 @@ async function announceCopy(
   await announce(ctx, tx, bucketRow, { event, ...target, version, call })
 }
 
-/** Writes the source's bytes anew, as one blob: its manifest is more than one commit takes. */
+/** Writes the source's bytes anew, as one blob: its manifest is more than one commit takes, or its encryption is another. */
 async function copyBytes(
   ctx: Context,
   asked: AskedCopy,
   call: Call,
   source: FoundSource,
 ): Promise<Output<'CopyObject'>> {
+  const { draft, opening, wanted } = asked
   const { c, s: size } = source.row.value
   const whole = { start: 0, end: size }
-  const body = await readContent(ctx, source.bucket, c, source.row.bytes, whole, call)
-  const written = await writeContent(ctx, body, call, size)
+  const body = await readContent(ctx, source.bucket, c, source.row.bytes, whole, call, opening)
+  const sealing = wanted === undefined ? undefined : sealingWith(ctx, wanted)
+  if (sealing !== undefined) {
+    draft.sse = sealing.stored
+    draft.e = sealing.etag(draft.e)
+  }
+  const written = await writeContent(ctx, body, call, size, sealing)
   try {
-    if (written.extents !== undefined) asked.draft.c = { x: written.extents }
+    if (written.extents !== undefined) draft.c = { x: written.extents }
     return await commitCopy(ctx, asked, source, undefined, written.bytes)
   } catch (error) {
     await discardWritten(ctx, written, error)
@@ -258,7 +302,7 @@ async function commitCopy(
   asked: AskedCopy,
   source: FoundSource,
   borrowed: Borrowed | undefined,
-  bytes: Uint8Array | undefined = source.row.bytes,
+  bytes: Uint8Array | undefined,
 ): Promise<Output<'CopyObject'>> {
   const { input, target, draft, lock } = asked
   const { bucket, key } = target
@@ -271,11 +315,12 @@ async function commitCopy(
       draft.t = ctx.clock.now()
       if (borrowed !== undefined) {
         checkStillBorrowed(ctx, borrowed)
-        const c: Content =
-          borrowed.parts === undefined
-            ? { x: borrowed.extents! }
-            : partsContent(ctx, tx, borrowed.parts)
-        draft.c = withoutPartChecksums(c, draft.k, source.row.value.k)
+        const { extents, parts } = borrowed
+        const keeps = !isOtherAlgorithm(draft, source.row.value)
+        draft.c =
+          parts === undefined
+            ? { x: extents! }
+            : partsContent(ctx, tx, keeps ? parts : withoutChecksums(parts))
       }
       const locked = withLock(draft, bucketRow, lock)
       const made = await pushVersion(ctx, tx, bucketRow, key, head, locked, bytes)
@@ -290,16 +335,25 @@ async function commitCopy(
 }
 
 /** Parts bear checksums of the object's algorithm: where that has changed, theirs say nothing any more. */
-function withoutPartChecksums(
+function isOtherAlgorithm(now: VersionDraft, before: VersionRow): boolean {
+  return now.k?.[0] !== before.k?.[0]
+}
+
+function withoutChecksums(parts: readonly StoredPart[]): readonly StoredPart[] {
+  return parts.map((part) => changedPart(part, { checksum: null }))
+}
+
+/** The content with its parts as they are but for their checksums; pages are written anew, where they are. */
+async function dropPartChecksums(
+  ctx: Context,
+  tx: Tx,
+  bucket: string,
   content: Content,
-  now: StoredChecksum | undefined,
-  before: StoredChecksum | undefined,
-): Content {
-  if (now?.[0] === before?.[0] || content.p === undefined) return content
-  return {
-    ...content,
-    p: content.p.map(([number, size, , extents]) => [number, size, null, extents]),
+): Promise<Content> {
+  for (const [sort] of content.g ?? []) {
+    tx.put('page', sort, { p: withoutChecksums(await readPage(ctx, bucket, sort)) })
   }
+  return content.p === undefined ? content : { ...content, p: withoutChecksums(content.p) }
 }
 
 function answer(source: FoundSource, bucket: BucketRow, version: VersionRow): Output<'CopyObject'> {

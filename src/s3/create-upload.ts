@@ -7,6 +7,8 @@ import { algorithmNamed, uploadChecksumType } from './checksum.ts'
 import type { Context } from './context.ts'
 import { demand } from './demand.ts'
 import { showAbortion } from './expiration.ts'
+import { sealingWith, showEncryption } from './encryption.ts'
+import { wantedEncryption } from './encryption-request.ts'
 import { storedHeaders, storedMetadata } from './headers.ts'
 import { askedLock } from './lock.ts'
 import {
@@ -34,6 +36,8 @@ export function createMultipartUpload(ctx: Context): Handler<'CreateMultipartUpl
     if (tags !== undefined) await demand(call, 's3:PutObjectTagging', { bucket, key })
     const { value: before } = await ctx.buckets.read(bucket)
     const lock = await askedLock(input, call, before, { bucket, key }, ctx.clock.now())
+    const wanted = await wantedEncryption(ctx, input, before)
+    const sse = wanted === undefined ? undefined : sealingWith(ctx, wanted).stored
     const uploadId = ctx.ids.next()
     await transact(ctx.metadata, bucket, async (tx) => {
       const bucketRow = await ctx.buckets.inBucket(tx, bucket)
@@ -54,6 +58,7 @@ export function createMultipartUpload(ctx: Context): Handler<'CreateMultipartUpl
       if (tags !== undefined) upload.tg = tags
       if (checksum !== undefined) upload.k = checksum
       if (lock !== undefined) Object.assign(upload, lock)
+      if (sse !== undefined) upload.sse = sse
       putUploads(ctx, tx, key, withUpload(row, uploadId, upload))
     })
     const output: Output<'CreateMultipartUpload'> = { Bucket: bucket, Key: key, UploadId: uploadId }
@@ -62,6 +67,7 @@ export function createMultipartUpload(ctx: Context): Handler<'CreateMultipartUpl
       output.ChecksumAlgorithm = checksum[0]
       output.ChecksumType = checksum[1]
     }
+    showEncryption(output, sse, wanted?.customer?.md5)
     return output
   }
 }

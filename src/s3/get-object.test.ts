@@ -5,6 +5,7 @@ import { MemoryStorage } from '../../storage/memory.ts'
 import type { S3Error } from '../api/error.ts'
 import type { Body } from '../lib/stream.ts'
 import { parseRange } from './object-read.ts'
+import { type Extent, writeRow } from './rows.ts'
 import { Fixture, textOf } from './s3.fixture.ts'
 
 async function opened(): Promise<Fixture> {
@@ -144,7 +145,9 @@ test('an object put whole is its own part 1, and has no other', async () => {
   expect(part).toMatchObject({ ContentRange: 'bytes 0-25/26', ContentLength: 26 })
   expect(part.PartsCount).toBeUndefined()
   expect(part.ChecksumCRC64NVME).toBeDefined()
-  await expect(f.get('k', { PartNumber: 2 })).rejects.toMatchObject({ code: 'InvalidPartNumber' })
+  await expect(f.get('k', { PartNumber: 2 })).rejects.toMatchObject({ code: 'InvalidPart' })
+  const today = new Fixture(f.ctx.metadata, f.ctx.storage, { compat: 'aws-2026' })
+  await expect(today.get('k', { PartNumber: 2 })).rejects.toMatchObject({ status: 416 })
   await expect(f.get('k', { PartNumber: 1, Range: 'bytes=0-1' })).rejects.toMatchObject({
     code: 'InvalidRequest',
     message: 'Cannot specify both Range header and partNumber query parameter',
@@ -188,6 +191,33 @@ test('a GET while the key is overwritten and swept gives one version, whole', as
   }
   await writer
   expect(reads).toBeGreaterThan(20)
+})
+
+test('a blob that is lost while it is sent is told as lost, one of a replaced version is not', async () => {
+  const f = await opened()
+  const extents: Extent[] = []
+  for (const text of ['first', 'other']) {
+    const id = f.ctx.ids.next()
+    await f.ctx.storage.put(id, Buffer.from(text))
+    extents.push([id, 0, 5])
+  }
+  const write = (q: string): Promise<boolean> =>
+    f.ctx.metadata.commit({
+      partition: 'b',
+      expects: [],
+      writes: [
+        writeRow('object', 'k', { q, t: 0, s: 10, e: 'e', c: { x: extents }, o: ['i', 'n'] }),
+      ],
+    })
+  await write('Q')
+  const begun = async (): Promise<AsyncIterator<Uint8Array>> =>
+    ((await f.get('k')).Body as Body)[Symbol.asyncIterator]()
+  const [lost, replaced] = [await begun(), await begun()]
+  await f.ctx.storage.delete([extents[1]![0]])
+  for (const body of [lost, replaced]) await body.next()
+  await expect(lost.next()).rejects.toMatchObject({ name: 'BlobMissing' })
+  await write('P')
+  await expect(replaced.next()).rejects.toMatchObject({ name: 'Superseded' })
 })
 
 test('a blob that a row names and that is lost is a loud error, not an empty body', async () => {

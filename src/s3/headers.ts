@@ -63,10 +63,22 @@ export function storedHeaders(input: HeaderInput): StoredHeaders | undefined {
     const value = input[member]
     if (value !== undefined) (headers ??= {})[member] = value
   }
+  if (input.WebsiteRedirectLocation !== undefined) checkRedirect(input.WebsiteRedirectLocation)
   if (input.Expires !== undefined && input.ExpiresString === undefined) {
     ;(headers ??= {})['ExpiresString'] = input.Expires.toUTCString()
   }
   return headers
+}
+
+const REDIRECT_LENGTH_MAX = 2048
+
+/** Rejects with InvalidRedirectLocation. */
+export function checkRedirect(location: string): void {
+  if (!/^(?:https?:\/\/|\/)/.test(location)) throw new S3Error('InvalidRedirectLocation')
+  if (location.length > REDIRECT_LENGTH_MAX)
+    throw new S3Error('InvalidRedirectLocation', {
+      message: 'The length of website redirect location cannot exceed 2,048 characters.',
+    })
 }
 
 /** The user metadata to keep, names in lower case. Rejects more than 2 KB with MetadataTooLarge. */

@@ -2,6 +2,7 @@ import { beforeEach, expect, test } from 'vitest'
 import type { LifecycleRule } from '@aws-sdk/client-s3'
 import { MemoryStore } from '../../metadata/memory.ts'
 import { MemoryStorage } from '../../storage/memory.ts'
+import { underKey } from '../../storage/under-key.ts'
 import { SILENT } from '../lib/meter.ts'
 import { lifecycleConfig } from './lifecycle-config.ts'
 import { Lifecycle, LIFECYCLE_DEFAULTS, type LifecycleOptions, roundOf } from './lifecycle.ts'
@@ -10,6 +11,7 @@ import { putObjectLegalHold } from './object-lock.ts'
 import { putObjectLockConfiguration } from './bucket-lock.ts'
 import { CALL, type FixtureClock } from './s3.fixture.ts'
 import { Uploads } from './uploads.fixture.ts'
+import { Encrypted } from './encryption.fixture.ts'
 
 const DAY = 86_400_000
 const HOUR = 3_600_000
@@ -167,7 +169,7 @@ test('objects move to other classes when their days have come, their bytes and t
 })
 
 test('as AWS has it, small objects stay unless a rule names sizes, and none becomes warmer', async () => {
-  f = new Uploads(new MemoryStore(), new MemoryStorage(), { compat: 'aws-2026' })
+  f = asAwsToday()
   await f.bucket()
   await f.put('sized/k', 'x')
   await f.put('cold', 'x'.repeat(200_000), { StorageClass: 'DEEP_ARCHIVE' })
@@ -236,3 +238,9 @@ test('a round whose gateway died is gone on with by another, from where it had c
   expect(await worker().run()).toMatchObject({ expired: 500 })
   expect(await versions()).toEqual([])
 })
+
+/** AWS of today encrypts everything, so there have to be keys. */
+function asAwsToday(): Encrypted {
+  const storage = new MemoryStorage()
+  return new Encrypted(new MemoryStore(), storage, underKey(storage), { compat: 'aws-2026' })
+}

@@ -257,8 +257,9 @@ export class Lifecycle {
         if (++pages % PAGES_PER_STEP === 0 && !(await this.#note(bucket, { ...run, from }))) {
           return false
         }
-        await sleep(this.#options.restMs, undefined, { ref: false })
-        if (this.#stop.signal.aborted) return false
+        const { signal } = this.#stop
+        await sleep(this.#options.restMs, undefined, { signal, ref: false }).catch(() => {})
+        if (signal.aborted) return false
       }
     }
     return true

@@ -7,7 +7,7 @@ import type { _Object, CommonPrefix, EncodingType, ListObjectsRequest } from '@a
 import type { Handler } from '../api/operations.ts'
 import type { Context } from './context.ts'
 import { list, pageMax, type Entry, type Listing } from './listing.ts'
-import { openBucket } from './open-bucket.ts'
+import { checkStands, openBucket } from './open-bucket.ts'
 import type { BucketRow, VersionRow } from './rows.ts'
 import { decodeToken, encodeToken } from './token.ts'
 import { encoderFor, type Encode } from './url-encoding.ts'
@@ -75,8 +75,11 @@ async function openPage(ctx: Context, input: PageInput): Promise<PageQuery> {
   return { bucket, opened, prefix, delimiter, max, encode, encodingType }
 }
 
-function heads(ctx: Context, query: PageQuery, after: string): Promise<Listing<VersionRow>> {
-  return list<VersionRow>(ctx.metadata, query.bucket, 'object', { ...query, after }, isObject)
+async function heads(ctx: Context, query: PageQuery, after: string): Promise<Listing<VersionRow>> {
+  const range = { ...query, after }
+  const page = await list<VersionRow>(ctx.metadata, query.bucket, 'object', range, isObject)
+  await checkStands(ctx, query.bucket, page.rows, page.commonPrefixes)
+  return page
 }
 
 const isObject = (head: VersionRow): boolean => head.d === undefined

@@ -6,7 +6,7 @@ import { isUlid } from '../lib/ulid.ts'
 import type { Context } from './context.ts'
 import { type Entry, pageMax } from './listing.ts'
 import { listNested, type Nest } from './nested-listing.ts'
-import { openBucket } from './open-bucket.ts'
+import { checkStands, openBucket } from './open-bucket.ts'
 import type { Upload, UploadsRow } from './rows.ts'
 import { encoderFor, type Encode } from './url-encoding.ts'
 
@@ -44,6 +44,7 @@ export function listMultipartUploads(ctx: Context): Handler<'ListMultipartUpload
       query,
       idMarker === '' ? undefined : idMarker,
     )
+    await checkStands(ctx, bucket, entries, commonPrefixes)
     return {
       Bucket: bucket,
       KeyMarker: encode(keyMarker),

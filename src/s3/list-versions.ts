@@ -17,7 +17,7 @@ import { compareUtf8 } from '../lib/utf8.ts'
 import type { Context } from './context.ts'
 import { pageMax, type Entry, type ListQuery } from './listing.ts'
 import { listNested, type Nest, type NestedListing } from './nested-listing.ts'
-import { openBucket } from './open-bucket.ts'
+import { checkStands, openBucket } from './open-bucket.ts'
 import { type BucketRow, scanRows, type VersionRow, versionSort } from './rows.ts'
 import { encoderFor, type Encode } from './url-encoding.ts'
 import { chainRange, checkVersionId, publicId, shownOwner } from './version.ts'
@@ -39,6 +39,7 @@ export function listObjectVersions(ctx: Context): Handler<'ListObjectVersions'> 
     const query = { prefix, delimiter, after: keyMarker, max }
     const within = versionMarker === '' ? undefined : versionMarker
     const { entries, commonPrefixes, next } = await listStill(ctx.metadata, bucket, query, within)
+    await checkStands(ctx, bucket, entries, commonPrefixes)
     const isMarker = ({ row }: Version): boolean => row.d !== undefined
     return {
       Name: bucket,

@@ -69,5 +69,7 @@ function bytesOf(parts: readonly StoredPart[]): number {
 }
 
 function bytesOfPart(part: StoredPart): number {
-  return PART_BYTES + (part[2]?.length ?? 0) + EXTENT_BYTES * part[3].length
+  return (
+    PART_BYTES + (part[2]?.length ?? 0) + (part[4]?.length ?? 0) + EXTENT_BYTES * part[3].length
+  )
 }

@@ -6,6 +6,8 @@ import type { Handler, Input, Output } from '../api/operations.ts'
 import { addChecksum, addPartChecksum, type ChecksumMembers } from './checksum.ts'
 import { partsBehind } from './content.ts'
 import type { Context } from './context.ts'
+import { customerKey } from './customer-key.ts'
+import { openingOf } from './encryption.ts'
 import { checkExpectedOwner, objectAddress, refuseUnsupported } from './object-input.ts'
 import { readVersion } from './object-read.ts'
 import { lookRow, type VersionRow } from './rows.ts'
@@ -25,6 +27,7 @@ export function getObjectAttributes(ctx: Context): Handler<'GetObjectAttributes'
     const { value: version } = await readVersion(ctx, address, input.VersionId, lookRow)
     const { value: bucket } = await ctx.buckets.read(address.bucket)
     checkExpectedOwner(input.ExpectedBucketOwner, bucket)
+    openingOf(ctx, version.sse, customerKey(input))
     const output: Output<'GetObjectAttributes'> = { LastModified: new Date(version.t) }
     const versionId = shownId(bucket, version)
     if (versionId !== undefined) output.VersionId = versionId

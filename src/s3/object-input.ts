@@ -46,16 +46,6 @@ export function checkKey(key: string): void {
 
 /** Members that nothing here carries out, and the header that a client knows each by. */
 const UNSUPPORTED: Readonly<Record<string, string>> = {
-  ServerSideEncryption: 'x-amz-server-side-encryption',
-  SSECustomerAlgorithm: 'x-amz-server-side-encryption-customer-algorithm',
-  SSECustomerKey: 'x-amz-server-side-encryption-customer-key',
-  SSECustomerKeyMD5: 'x-amz-server-side-encryption-customer-key-MD5',
-  SSEKMSKeyId: 'x-amz-server-side-encryption-aws-kms-key-id',
-  SSEKMSEncryptionContext: 'x-amz-server-side-encryption-context',
-  BucketKeyEnabled: 'x-amz-server-side-encryption-bucket-key-enabled',
-  CopySourceSSECustomerAlgorithm: 'x-amz-copy-source-server-side-encryption-customer-algorithm',
-  CopySourceSSECustomerKey: 'x-amz-copy-source-server-side-encryption-customer-key',
-  CopySourceSSECustomerKeyMD5: 'x-amz-copy-source-server-side-encryption-customer-key-MD5',
   ObjectLockEventHold: 'x-amz-object-lock-event-hold',
   ObjectLockEventHoldDurationDays: 'x-amz-object-lock-event-hold-duration-days',
   ObjectLockEventHoldDurationYears: 'x-amz-object-lock-event-hold-duration-years',

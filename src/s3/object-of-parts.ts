@@ -8,6 +8,7 @@ import { S3Error } from '../api/error.ts'
 import { OBJECT_BYTES_MAX, PART_NUMBER_MAX } from '../api/limits.ts'
 import type { Input } from '../api/operations.ts'
 import { digestOf } from '../lib/digest.ts'
+import type { S3Options } from './context.ts'
 import { checksumOf, combineChecksums, DEFAULT_ALGORITHM } from './checksum.ts'
 import { checkPartNumber } from './part-row.ts'
 import type { PartRow, StoredChecksum, Upload } from './rows.ts'
@@ -37,20 +38,33 @@ export interface ObjectOfParts {
   readonly checksum?: StoredChecksum
 }
 
-/** Rejects an empty or incomplete list (MalformedXML), and one that does not ascend (InvalidPartOrder). */
-export function askedParts(parts: readonly CompletedPart[] | undefined): readonly AskedPart[] {
+/** What configuration decides of it. */
+export type AssemblyOptions = Pick<S3Options, 'partBytesMin' | 'compat'>
+
+/**
+ * Rejects an empty or incomplete list (MalformedXML), and one that does not ascend (InvalidPartOrder). As
+ * suites know S3 from before, a number may follow itself: the client sent the part again, and the last counts.
+ */
+export function askedParts(
+  parts: readonly CompletedPart[] | undefined,
+  { compat }: AssemblyOptions,
+): readonly AskedPart[] {
   if (parts === undefined || parts.length === 0 || parts.length > PART_NUMBER_MAX)
     throw new S3Error('MalformedXML')
   let last = 0
-  return parts.map((part) => {
+  const asked: AskedPart[] = []
+  for (const part of parts) {
     if (part.PartNumber === undefined || part.ETag === undefined) throw new S3Error('MalformedXML')
     const number = checkPartNumber(part.PartNumber)
-    if (number <= last) throw new S3Error('InvalidPartOrder')
+    if (number < last || (number === last && compat !== 'legacy'))
+      throw new S3Error('InvalidPartOrder')
+    if (number === last) asked.pop()
     last = number
     const checksum = namesChecksum(part) ? checksumOf(part) : undefined
     const etag = part.ETag.startsWith('"') ? part.ETag.slice(1, -1) : part.ETag
-    return checksum === undefined ? { number, etag } : { number, etag, checksum }
-  })
+    asked.push(checksum === undefined ? { number, etag } : { number, etag, checksum })
+  }
+  return asked
 }
 
 /** Most parts of most uploads name none: of ten thousand, each of ten members need not be asked. */
@@ -65,20 +79,20 @@ export function assemble(
   asked: readonly AskedPart[],
   upload: Upload,
   there: ReadonlyMap<number, PartRow>,
-  partBytesMin: number,
+  options: AssemblyOptions,
 ): ObjectOfParts {
   checkMode(input.ChecksumType, upload)
   const uploadId = input.UploadId ?? ''
   const parts = asked.map((part): UsedPart => {
     const row = there.get(part.number)
     if (row === undefined || row.e !== part.etag) throw invalidPart(part, uploadId)
-    checkPartChecksum(part, row, upload, uploadId)
+    checkPartChecksum(part, row, upload, uploadId, options)
     return { number: part.number, row }
   })
-  const size = sizeOf(parts, partBytesMin)
+  const size = sizeOf(parts, options.partBytesMin)
   checkSize(input.MpuObjectSize, size)
   const checksum = checksumOfParts(upload, parts)
-  checkClaimed(checksumOf(input), upload, checksum)
+  checkClaimed(checksumOf(input), upload, checksum, options)
   const named = new Set(asked.map((part) => part.number))
   const object: ObjectOfParts = {
     parts,
@@ -103,9 +117,16 @@ function invalidPart(part: AskedPart, uploadId: string): S3Error {
   })
 }
 
-function checkPartChecksum(part: AskedPart, row: PartRow, upload: Upload, uploadId: string): void {
+/** Suites that know S3 from before complete without the parts' checksums, which are verified already. */
+function checkPartChecksum(
+  part: AskedPart,
+  row: PartRow,
+  upload: Upload,
+  uploadId: string,
+  { compat }: AssemblyOptions,
+): void {
   if (part.checksum === undefined) {
-    if (upload.k?.[1] !== 'COMPOSITE') return
+    if (upload.k?.[1] !== 'COMPOSITE' || compat === 'legacy') return
     throw new S3Error('InvalidRequest', {
       message: `The upload was created using a ${upload.k[0].toLowerCase()} checksum. The complete request must include the checksum for each part. It was missing for part ${part.number} in the request.`,
     })
@@ -165,6 +186,7 @@ function checkClaimed(
   claimed: readonly [ChecksumAlgorithm, string] | undefined,
   upload: Upload,
   checksum: StoredChecksum | undefined,
+  { compat }: AssemblyOptions,
 ): void {
   if (claimed === undefined) return
   const [algorithm, value] = claimed
@@ -173,7 +195,7 @@ function checkClaimed(
   const computed = checksum?.[1] ?? ''
   const bare = computed.replace(/-\d+$/, '')
   if (value === computed || value === bare) return
-  if (!hasLengthOf(value.replace(/-\d+$/, ''), bare))
+  if (compat !== 'legacy' && !hasLengthOf(value.replace(/-\d+$/, ''), bare))
     throw new S3Error('InvalidRequest', {
       message: `Value for x-amz-checksum-${algorithm.toLowerCase()} header is invalid.`,
     })

@@ -5,14 +5,17 @@ import type { CorsLookup } from '../api/cors.ts'
 import type { Facts, PolicyRules } from '../api/facts.ts'
 import type { S3Api } from '../api/operations.ts'
 import type { People } from '../api/people.ts'
+import type { WebsiteLookup } from '../api/website.ts'
 import type { Clock, Ids } from '../lib/ids.ts'
 import type { Meter } from '../lib/meter.ts'
 import { Buckets } from './bucket.ts'
 import { Configs } from './bucket-config.ts'
 import { corsRules } from './bucket-cors.ts'
+import { websiteOf } from './bucket-website.ts'
 import type { BucketLease } from './bucket-lease.ts'
 import type { Context, S3Options } from './context.ts'
 import { createFacts } from './facts.ts'
+import { type EncryptionParts, Keyring, NO_ENCRYPTION } from './keyring.ts'
 import { Lifecycle, LIFECYCLE_DEFAULTS, type LifecycleOptions } from './lifecycle.ts'
 import {
   NO_WEBHOOKS,
@@ -29,6 +32,8 @@ import { Sweep, SWEEP_DEFAULTS, type SweepOptions } from './sweep.ts'
 export interface S3Parts {
   readonly metadata: MetadataStore
   readonly storage: ObjectStorage
+  /** None: nothing is encrypted. */
+  readonly encryption?: EncryptionParts
   readonly clock: Clock
   readonly ids: Ids
   readonly options: S3Options
@@ -53,6 +58,7 @@ export interface S3 {
   readonly cors: CorsLookup
   /** What authorization asks. */
   readonly facts: Facts
+  readonly website: WebsiteLookup
   /** Not started yet. */
   readonly sweep: Sweep
   /** Not started yet. */
@@ -67,9 +73,12 @@ export function openS3(parts: S3Parts): S3 {
   const buckets = new Buckets(metadata, clock, lease)
   const configs = new Configs(metadata)
   const reading = new Reading()
+  const { underKey, keys } = parts.encryption ?? NO_ENCRYPTION
   const ctx: Context = {
     metadata,
     storage,
+    underKey,
+    keyring: new Keyring(keys),
     clock,
     ids,
     options,
@@ -85,6 +94,7 @@ export function openS3(parts: S3Parts): S3 {
     api: createS3(ctx),
     cors: corsRules(ctx),
     facts: createFacts(ctx),
+    website: websiteOf(ctx),
     sweep: new Sweep(ctx, { ...SWEEP_DEFAULTS, ...sweep }, meter),
     lifecycle: new Lifecycle(
       ctx,

@@ -168,7 +168,9 @@ export class Outbox {
     )
     this.#ctx.outbox.wake = () => undefined
     // A nudge comes just before its commit: give that a moment.
-    if (over.signal.aborted) await sleep(NUDGE_MS, undefined, { ref: false })
+    // Not where it ends: nothing would keep the process alive until then, and it would end halfway.
+    if (over.signal.aborted && !signal.aborted)
+      await sleep(NUDGE_MS, undefined, { signal, ref: false }).catch(() => {})
   }
 
   /** Makes the rows that are due ours for a while; those that others were faster with are left out. */

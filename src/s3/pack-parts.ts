@@ -2,8 +2,15 @@
 import type { Context } from './context.ts'
 import { type Written } from './content.ts'
 import type { UsedPart } from './object-of-parts.ts'
-import { type Extent, partSort, readRow, type StoredPart } from './rows.ts'
+import { type Extent, partSort, readRow, type StoredPart, type Upload } from './rows.ts'
 import { Contended } from './transact.ts'
+
+/** The upload whose parts they are. */
+interface Owner {
+  readonly bucket: string
+  readonly uploadId: string
+  readonly upload: Upload
+}
 
 export interface Packed {
   readonly parts: readonly StoredPart[]
@@ -14,7 +21,7 @@ export interface Packed {
 /** The parts with extents for all: inlined ones go into one new blob together. Undefined where they have changed. */
 export async function packParts(
   ctx: Context,
-  { bucket, uploadId }: { readonly bucket: string; readonly uploadId: string },
+  { bucket, uploadId, upload }: Owner,
   parts: readonly UsedPart[],
   signal: AbortSignal,
 ): Promise<Packed | undefined> {
@@ -42,7 +49,10 @@ export async function packParts(
   const stored = parts.map(({ number, row }): StoredPart => {
     let extents: readonly Extent[] = row.x ?? []
     if (row.x === undefined && row.s > 0) extents = [[blob, end, (end += row.s)]]
-    return [number, row.s, row.k?.[1] ?? null, extents]
+    const checksum = row.k?.[1] ?? null
+    if (row.key === undefined || row.key === upload.sse?.key)
+      return [number, row.s, checksum, extents]
+    return [number, row.s, checksum, extents, row.key]
   })
   return { parts: stored, written: size === 0 ? { size } : { size, extents: [[blob, 0, size]] } }
 }

@@ -6,9 +6,11 @@ import { announce } from './announce.ts'
 import { appendObject } from './append-object.ts'
 import { addChecksum, digestsFor, uploadAlgorithm } from './checksum.ts'
 import { checkWrite } from './condition.ts'
-import { checkPutSize, discardWritten, writeContent } from './content.ts'
+import { checkPutSize, discardWritten, inlineMax, writeContent } from './content.ts'
 import type { Context } from './context.ts'
 import { demand } from './demand.ts'
+import { sealingWith, showEncryption } from './encryption.ts'
+import { wantedEncryption } from './encryption-request.ts'
 import { expirationOf } from './expiration.ts'
 import { storedHeaders, storedMetadata } from './headers.ts'
 import { askedLock, namesLock, withLock } from './lock.ts'
@@ -54,10 +56,14 @@ function putWhole(ctx: Context): Handler<'PutObject'> {
       ? await askedLock(input, call, before, { bucket, key }, ctx.clock.now())
       : undefined
 
+    const asked = wantedEncryption(ctx, input, before)
+    const wanted = asked instanceof Promise ? await asked : asked
+    const sealing = wanted === undefined ? undefined : sealingWith(ctx, wanted)
+
     const digests = digestsFor(algorithm, md5)
     const taken =
-      payload === undefined ? EMPTY : await payload.take(ctx.options.inlineMaxBytes, digests)
-    const written = await writeContent(ctx, taken, call, payload?.size)
+      payload === undefined ? EMPTY : await payload.take(inlineMax(ctx, sealing), digests)
+    const written = await writeContent(ctx, taken, call, payload?.size, sealing)
     try {
       const digest = (name: (typeof digests)[number]): string =>
         payload === undefined ? digestOf(name, EMPTY) : payload.digest(name)
@@ -72,6 +78,10 @@ function putWhole(ctx: Context): Handler<'PutObject'> {
       if (headers !== undefined) draft.h = headers
       if (metadata !== undefined) draft.m = metadata
       if (acl !== undefined) draft.acl = acl
+      if (sealing !== undefined) {
+        draft.sse = sealing.stored
+        draft.e = sealing.etag(draft.e)
+      }
       const sc = storedClass(input.StorageClass)
       if (sc !== undefined) draft.sc = sc
       if (tags !== undefined) draft.tg = tags
@@ -100,6 +110,7 @@ function putWhole(ctx: Context): Handler<'PutObject'> {
       const output = answer(bucketRow, version)
       const expiration = expirationOf(ctx, bucketRow, bucket, key, version)
       if (expiration !== undefined) output.Expiration = await expiration
+      showEncryption(output, version.sse, wanted?.customer?.md5)
       return output
     } catch (error) {
       await discardWritten(ctx, written, error)

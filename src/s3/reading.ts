@@ -2,8 +2,9 @@
  * Blobs that readers in this process have still to open.
  *
  * A body of many extents is opened piece by piece, perhaps over hours, and its version may be gone
- * long before the last piece. The sweep leaves garbage alone while a blob of it is held here. (Readers
- * in another process have the sweep's grace period, and an error if that was too short.)
+ * long before the last piece. The sweep leaves garbage alone while a blob of it is held here. Readers in
+ * another process have the sweep's grace period, `sweep.grace`, which is long where stores are shared; if that
+ * was too short their answer breaks off, for a blob's bytes are never replaced by others.
  */
 import type { Extent } from './rows.ts'
 

@@ -1,11 +1,15 @@
 import { expect, test } from 'vitest'
 import { MemoryStore } from '../../metadata/memory.ts'
 import { MemoryStorage } from '../../storage/memory.ts'
+import { underKey } from '../../storage/under-key.ts'
 import { restoreObject } from './restore-object.ts'
-import { CALL, Fixture } from './s3.fixture.ts'
+import { CALL, type Fixture } from './s3.fixture.ts'
+import { Encrypted } from './encryption.fixture.ts'
 
 async function opened(compat: 'legacy' | 'aws-2026'): Promise<Fixture> {
-  const f = new Fixture(new MemoryStore(), new MemoryStorage(), { compat })
+  const storage = new MemoryStorage()
+  // AWS of today encrypts everything.
+  const f = new Encrypted(new MemoryStore(), storage, underKey(storage), { compat })
   await f.bucket()
   await f.put('archived', 'bytes', { StorageClass: 'GLACIER' })
   await f.put('warm', 'bytes', { StorageClass: 'GLACIER_IR' })

@@ -5,7 +5,7 @@
  * |---------------|-----------|-------------------------------|------------------------------------------------|
  * | `''`          | `bucket`  | bucket name                   | `BucketEntry`: what ListBuckets shows          |
  * | `''`          | `garbage` | bucket name                   | a trace (root.ts): rows may stand in the partition of that name of which no entry tells |
- * | `''`          | `page`    | `migration`, and what begins so | how far a migration into this store has come (src/maintain/migration-state.ts) |
+ * | `''`          | `page`    | any                           | a note of the store about itself: how far a migration or an import into it has come (src/maintain), when orphans were looked for (orphan-turns.ts) |
  * | bucket        | `bucket`  | `''`                          | `BucketRow`: the bucket and its configuration  |
  * | bucket        | `object`  | key                           | `VersionRow`: the head (newest version) of it  |
  * | bucket        | `version` | `chainOf(key)` + seq          | `VersionRow`: a noncurrent version             |
@@ -37,12 +37,33 @@ export type StoredChecksum = readonly [
   type: ChecksumType,
 ]
 
-/** One part of an object that was uploaded in parts, with the extents that hold its bytes. */
+/**
+ * How content is encrypted: all of it under one data key, which stands here wrapped by another key.
+ * Sizes and extents count bytes in clear.
+ */
+export type StoredEncryption = {
+  /** Whose the wrapping key is: the client's (SSE-C), ours (SSE-S3), one of the KMS keyring (SSE-KMS). */
+  readonly by: 'c' | 's3' | 'kms'
+  /** The data key, wrapped; base64url. */
+  readonly key: string
+  /** Of the wrapping key, as clients are told it. */
+  readonly id?: string
+  /** SSE-KMS: the client's encryption context (JSON, names in order), without which nothing is unwrapped. */
+  readonly cx?: string
+  /** SSE-KMS: a bucket key was asked for; clients are told so again. */
+  readonly bk?: 1
+}
+
+/**
+ * One part of an object that was uploaded in parts, with the extents that hold its bytes. `key`: its
+ * data key (wrapped by the same key as the object's), where that is not the object's own.
+ */
 export type StoredPart = readonly [
   partNumber: number,
   size: number,
   checksum: string | null,
   extents: readonly Extent[],
+  key?: string,
 ]
 
 /** Where a page of parts stands, and what it begins with. */
@@ -104,6 +125,7 @@ export type VersionRow = {
   /** Storage class, where not STANDARD. */
   readonly sc?: StorageClass
   readonly acl?: StoredAcl
+  readonly sse?: StoredEncryption
   /** Restored from an archive until then (epoch ms). */
   readonly rs?: number
   /** Tags, by their keys. */
@@ -159,6 +181,7 @@ export type Upload = {
   readonly m?: { readonly [name: string]: string }
   readonly sc?: StorageClass
   readonly acl?: StoredAcl
+  readonly sse?: StoredEncryption
   readonly tg?: readonly StoredTag[]
   /** Checksum algorithm and type, where asked for. */
   readonly k?: readonly [ChecksumAlgorithm, ChecksumType]
@@ -195,6 +218,8 @@ export type PartRow = {
   readonly sent?: readonly [ChecksumAlgorithm, value: string]
   /** Absent: inlined in the row's bytes (small parts). */
   readonly x?: readonly Extent[]
+  /** The data key that its bytes are under, wrapped as its upload's; absent: they are in clear. */
+  readonly key?: string
 }
 
 /** Work for the sweep: what nobody can reach any more. The members may stand together. */
@@ -314,6 +339,12 @@ export function writeRow<T extends Table>(
 }
 
 export const ROOT = ''
+
+/** Whether a row is a note of the store about itself: such are never moved to another one. */
+export function isNote(partition: string, table: Table): boolean {
+  return partition === ROOT && table === 'page'
+}
+
 /** Parts kept in the head itself; more go into pages. */
 export const INLINE_PARTS_MAX = 64
 export const PAGE_PARTS_MAX = 500
@@ -326,6 +357,20 @@ export function chainOf(key: string): string {
 /** Sort key of a noncurrent version. */
 export function versionSort(key: string, q: string): string {
   return chainOf(key) + q
+}
+
+/** The part over other extents, or (null) without its checksum. */
+export function changedPart(
+  part: StoredPart,
+  {
+    checksum = part[2],
+    extents = part[3],
+  }: { checksum?: string | null; extents?: readonly Extent[] },
+): StoredPart {
+  const [number, size, , , key] = part
+  return key === undefined
+    ? [number, size, checksum, extents]
+    : [number, size, checksum, extents, key]
 }
 
 export function partSort(uploadId: string, partNumber: number): string {

@@ -18,6 +18,7 @@ import type { Context, S3Options } from './context.ts'
 import { copyObject } from './copy-object.ts'
 import { deleteObject } from './delete-object.ts'
 import { getObject, headObject } from './get-object.ts'
+import { type EncryptionParts, Keyring, NO_ENCRYPTION } from './keyring.ts'
 import { putObject } from './put-object.ts'
 import { NO_WEBHOOKS, Nudges } from './outbox.ts'
 import { Reading } from './reading.ts'
@@ -123,11 +124,14 @@ export class Fixture {
     options: Partial<S3Options> = {},
     clock: FixtureClock = new FixtureClock(),
     lease?: BucketLease,
+    encryption: EncryptionParts = NO_ENCRYPTION,
   ) {
     this.clock = clock
     this.ctx = {
       metadata,
       storage,
+      underKey: encryption.underKey,
+      keyring: new Keyring(encryption.keys),
       clock,
       ids: new Ulids(clock),
       options: { ...OPTIONS, ...options },

@@ -3,6 +3,11 @@ import type { S3Api } from '../api/operations.ts'
 import { abortMultipartUpload } from './abort-upload.ts'
 import { getBucketAcl, putBucketAcl } from './bucket-acl.ts'
 import { deleteBucketCors, getBucketCors, putBucketCors } from './bucket-cors.ts'
+import {
+  deleteBucketEncryption,
+  getBucketEncryption,
+  putBucketEncryption,
+} from './bucket-encryption.ts'
 import { getBucketLocation, headBucket } from './bucket-info.ts'
 import { getObjectLockConfiguration, putObjectLockConfiguration } from './bucket-lock.ts'
 import {
@@ -19,6 +24,7 @@ import type { Context } from './context.ts'
 import { copyObject } from './copy-object.ts'
 import { createBucket } from './create-bucket.ts'
 import { createMultipartUpload } from './create-upload.ts'
+import { deleteBucketWebsite, getBucketWebsite, putBucketWebsite } from './bucket-website.ts'
 import { deleteBucket } from './delete-bucket.ts'
 import { deleteObject } from './delete-object.ts'
 import { deleteObjects } from './delete-objects.ts'
@@ -59,6 +65,7 @@ import {
 import { putObject } from './put-object.ts'
 import { renameObject } from './rename-object.ts'
 import { restoreObject } from './restore-object.ts'
+import { updateObjectEncryption } from './update-encryption.ts'
 import { uploadPart } from './upload-part.ts'
 import { uploadPartCopy } from './upload-part-copy.ts'
 
@@ -79,21 +86,25 @@ export function createS3(ctx: Context): S3Api {
     CreateMultipartUpload: createMultipartUpload(ctx),
     DeleteBucket: deleteBucket(ctx),
     DeleteBucketCors: deleteBucketCors(ctx),
+    DeleteBucketEncryption: deleteBucketEncryption(ctx),
     DeleteBucketOwnershipControls: deleteBucketOwnershipControls(ctx),
     DeleteBucketPolicy: deleteBucketPolicy(ctx),
     DeleteBucketTagging: deleteBucketTagging(ctx),
+    DeleteBucketWebsite: deleteBucketWebsite(ctx),
     DeleteObject: deleteObject(ctx),
     DeleteObjects: deleteObjects(ctx),
     DeleteObjectTagging: deleteObjectTagging(ctx),
     DeletePublicAccessBlock: deletePublicAccessBlock(ctx),
     GetBucketAcl: getBucketAcl(ctx),
     GetBucketCors: getBucketCors(ctx),
+    GetBucketEncryption: getBucketEncryption(ctx),
     GetBucketLocation: getBucketLocation(ctx),
     GetBucketOwnershipControls: getBucketOwnershipControls(ctx),
     GetBucketPolicy: getBucketPolicy(ctx),
     GetBucketPolicyStatus: getBucketPolicyStatus(ctx),
     GetBucketTagging: getBucketTagging(ctx),
     GetBucketVersioning: getBucketVersioning(ctx),
+    GetBucketWebsite: getBucketWebsite(ctx),
     GetObject: getObject(ctx),
     GetObjectAcl: getObjectAcl(ctx),
     GetObjectAttributes: getObjectAttributes(ctx),
@@ -112,10 +123,12 @@ export function createS3(ctx: Context): S3Api {
     ListParts: listParts(ctx),
     PutBucketAcl: putBucketAcl(ctx),
     PutBucketCors: putBucketCors(ctx),
+    PutBucketEncryption: putBucketEncryption(ctx),
     PutBucketOwnershipControls: putBucketOwnershipControls(ctx),
     PutBucketPolicy: putBucketPolicy(ctx),
     PutBucketTagging: putBucketTagging(ctx),
     PutBucketVersioning: putBucketVersioning(ctx),
+    PutBucketWebsite: putBucketWebsite(ctx),
     PutObject: putObject(ctx),
     PutObjectAcl: putObjectAcl(ctx),
     PutObjectLegalHold: putObjectLegalHold(ctx),
@@ -125,6 +138,7 @@ export function createS3(ctx: Context): S3Api {
     PutPublicAccessBlock: putPublicAccessBlock(ctx),
     RenameObject: renameObject(ctx),
     RestoreObject: restoreObject(ctx),
+    UpdateObjectEncryption: updateObjectEncryption(ctx),
     UploadPart: uploadPart(ctx),
     UploadPartCopy: uploadPartCopy(ctx),
   }

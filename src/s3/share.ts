@@ -37,6 +37,7 @@ import type { ByteRange } from '../../storage/store.ts'
 import { extentsBetween, placedParts, readPage } from './content.ts'
 import type { Context } from './context.ts'
 import {
+  changedPart,
   type Content,
   type Extent,
   readRow,
@@ -250,5 +251,5 @@ function partWithRef(
     const changes = bareOnly ? isBare(extent, blobs) : blobs.has(extent[0])
     return changes ? withRef(extent, ref) : extent
   })
-  return [part[0], part[1], part[2], extents]
+  return changedPart(part, { extents })
 }

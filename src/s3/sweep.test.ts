@@ -34,6 +34,15 @@ async function orphan(f: Fixture): Promise<string> {
   return id
 }
 
+/** An object of two blobs, six bytes each. */
+async function putTwoBlobs(f: Fixture, key: string): Promise<void> {
+  const blobs = [await orphan(f), await orphan(f)]
+  const x = blobs.map((blob) => [blob, 0, 6] as const)
+  const row = { q: f.ctx.ids.nextVersion(), v: 'null', t: 0, s: 12, e: 'e', c: { x } } as const
+  const writes = [writeRow('object', key, { ...row, o: ['i', 'n'] })]
+  await f.ctx.metadata.commit({ partition: 'b', expects: [], writes })
+}
+
 test('garbage is left alone for its grace period, so that readers can still open its blobs', async () => {
   const f = await opened()
   await f.put('k', LONG)
@@ -50,27 +59,7 @@ test('garbage is left alone for its grace period, so that readers can still open
 
 test('an object of several blobs that is being read is not swept until its reader is done', async () => {
   const f = await opened()
-  const blobs = [await orphan(f), await orphan(f)] as const
-  await f.ctx.metadata.commit({
-    partition: 'b',
-    expects: [],
-    writes: [
-      writeRow('object', 'k', {
-        q: f.ctx.ids.nextVersion(),
-        v: 'null',
-        t: 0,
-        s: 12,
-        e: 'e',
-        c: {
-          x: [
-            [blobs[0], 0, 6],
-            [blobs[1], 0, 6],
-          ],
-        },
-        o: ['i', 'n'],
-      }),
-    ],
-  })
+  await putTwoBlobs(f, 'k')
   const reading = [(await f.get('k')).Body, (await f.get('k')).Body] as const
   await f.delete('k')
   expect(await f.sweep().run(false)).toMatchObject({ garbage: 0 })
@@ -79,6 +68,40 @@ test('an object of several blobs that is being read is not swept until its reade
   await (reading[1] as AsyncIterableIterator<Uint8Array>).return?.()
   expect(await f.sweep().run(false)).toMatchObject({ garbage: 1, blobs: 2 })
 })
+
+test('a download from another gateway goes on for the grace period, and then breaks off', async () => {
+  const storage = new HastelessStorage()
+  const one = new Fixture(new MemoryStore(), storage)
+  await one.bucket()
+  const other = new Fixture(one.ctx.metadata, storage, {}, one.clock)
+  for (const [waitMs, isWhole] of [
+    [HOUR, true],
+    [HOUR + 1, false],
+  ] as const) {
+    await putTwoBlobs(one, 'k')
+    const body = (await one.get('k')).Body as AsyncIterableIterator<Uint8Array>
+    await other.delete('k')
+    one.clock.time += waitMs
+    const swept = await other.sweep({ graceMs: HOUR }).run(false)
+    expect(swept).toMatchObject({ blobs: isWhole ? 0 : 2 })
+    if (isWhole) expect(await textOf(body)).toBe('orphanorphan')
+    else await expect(textOf(body)).rejects.toMatchObject({ name: 'Superseded' })
+    one.clock.time += HOUR
+    await other.sweep({ graceMs: HOUR }).run(false)
+  }
+})
+
+/** Nothing of a blob is read before it is asked for, as where it comes over a network. */
+class HastelessStorage extends MemoryStorage {
+  override async get(...args: Parameters<MemoryStorage['get']>): ReturnType<MemoryStorage['get']> {
+    const [id, range, signal] = args
+    await super.get(id, range, signal)
+    const open = (): ReturnType<MemoryStorage['get']> => super.get(id, range, signal)
+    return (async function* () {
+      yield* await open()
+    })()
+  }
+}
 
 test('more garbage than one step takes is dealt with in one round', async () => {
   const f = await opened()

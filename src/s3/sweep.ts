@@ -4,7 +4,8 @@
  * A round goes over all buckets: it finishes deletions and creations of buckets that a crash cut
  * short, deals with the garbage that is older than `graceMs` (whoever has just read a row can then
  * still open its blobs), and ends abandoned uploads. A round with orphans also looks for blobs
- * that no row names; that reads all rows, so it is done once a day, and after an unclean end.
+ * that no row names; that reads all rows, so it is done once a day by one of the gateways over the same
+ * stores (orphan-turns.ts), and after an unclean end.
  *
  * Rounds never overlap in one process; those of several processes do not disturb each other.
  */
@@ -14,12 +15,16 @@ import type { Context } from './context.ts'
 import { sweepUploads } from './end-upload.ts'
 import { sweepGarbage } from './garbage.ts'
 import { healBuckets } from './heal-buckets.ts'
+import { OrphanTurns } from './orphan-turns.ts'
 import { sweepOrphans, WINDOW } from './orphans.ts'
 
 export interface SweepOptions {
   /** From one round to the next. */
   readonly intervalMs: number
-  /** Garbage is left alone for so long. */
+  /**
+   * Garbage is left alone for so long. Bodies that this process is sending are not cut off in any case
+   * (reading.ts); those of other processes are, where they take longer.
+   */
   readonly graceMs: number
   /** From one search for orphans to the next. */
   readonly orphansEveryMs: number
@@ -41,7 +46,7 @@ export const SWEEP_DEFAULTS: Omit<SweepOptions, 'onError'> = {
   orphansEveryMs: 24 * 60 * MINUTE_MS,
   orphanAgeMs: 60 * MINUTE_MS,
   settleMs: 10 * MINUTE_MS,
-  unclean: true,
+  unclean: false,
 }
 
 /** What one round did. */
@@ -62,9 +67,9 @@ export class Sweep {
   readonly #blobs: Counter
   readonly #orphans: Counter
   readonly #rounds: Counter
+  readonly #turns: OrphanTurns
   #stop = new AbortController()
   #running: Promise<unknown> | undefined
-  #orphansDue: number
 
   constructor(ctx: Context, options: SweepOptions, meter: Meter) {
     this.#ctx = ctx
@@ -75,7 +80,7 @@ export class Sweep {
       'Blobs and shares that no row named, removed by the sweep',
     )
     this.#rounds = meter.counter('sluice_sweep_rounds_total', 'Rounds of the sweep')
-    this.#orphansDue = options.unclean ? 0 : ctx.clock.now() + options.orphansEveryMs
+    this.#turns = new OrphanTurns(ctx, options.orphansEveryMs, options.unclean)
   }
 
   /** Begins to sweep by itself, until `stop`. */
@@ -120,13 +125,20 @@ export class Sweep {
     return report
   }
 
+  async #round(): Promise<void> {
+    const orphans = await this.#turns.take()
+    try {
+      await this.run(orphans)
+    } catch (error) {
+      if (orphans) await this.#turns.giveBack()
+      throw error
+    }
+  }
+
   async #loop(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      const now = this.#ctx.clock.now()
-      const orphans = now >= this.#orphansDue
       try {
-        await this.run(orphans)
-        if (orphans) this.#orphansDue = now + this.#options.orphansEveryMs
+        await this.#round()
       } catch (error) {
         if (!signal.aborted) this.#options.onError(error)
       }

@@ -1,6 +1,7 @@
 /**
  * UploadPartCopy: a part over the bytes of an object, or of a range of it. No byte moves: blobs are
- * shared (share.ts), inlined bytes go along with the part's row.
+ * shared (share.ts), inlined bytes go along with the part's row. Only where upload and source are
+ * encrypted otherwise, or the source's bytes have several data keys, they are written anew.
  *
  * Bytes are read only where the upload has an algorithm and the source no such checksum of just
  * these bytes. A part that nobody read has an ETag made of its source's and of the range.
@@ -11,9 +12,19 @@ import { S3Error } from '../api/error.ts'
 import { COPY_BYTES_MAX } from '../api/limits.ts'
 import type { Call, Handler, Output } from '../api/operations.ts'
 import { createDigest, digestOf } from '../lib/digest.ts'
+import { watched } from '../lib/watched.ts'
 import { addPartChecksum, DEFAULT_ALGORITHM } from './checksum.ts'
-import { readContent } from './content.ts'
+import { discardWritten, extentsBetween, readContent, writeContent } from './content.ts'
 import type { Context } from './context.ts'
+import { customerKey, sourceKey } from './customer-key.ts'
+import {
+  isWrappedAlike,
+  type Opening,
+  openingOf,
+  type Sealing,
+  sealingOfParts,
+  showEncryption,
+} from './encryption.ts'
 import { findCopySource, type FoundSource, parseCopySource } from './copy-source.ts'
 import { objectAddress, refuseUnsupported } from './object-input.ts'
 import { openBucket } from './open-bucket.ts'
@@ -36,30 +47,52 @@ export function uploadPartCopy(ctx: Context): Handler<'UploadPartCopy'> {
     await openBucket(ctx, input)
     const uploadId = input.UploadId ?? ''
     const upload = await readUpload(ctx, bucket, key, uploadId)
+    const customer = customerKey(input)
+    const sealing = sealingOfParts(ctx, upload.sse, customer)
+    const given = sourceKey(input)
     const target: PartAddress = { bucket, key, uploadId, partNumber }
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
       const source = await findCopySource(ctx, sourceAddress, input, call)
       const range = copiedRange(input.CopySourceRange, source.row.value.s)
-      const part = await copyPart(ctx, target, upload, source, range, call)
-      if (part !== undefined) return answer(upload, source, part)
+      const from = source.row.value
+      const opening = openingOf(ctx, from.sse, given)
+      const wanted = upload.sse && { ...upload.sse, ...(customer && { customer }) }
+      const isAlike = isWrappedAlike(from.sse, given, wanted) && from.sse?.id === wanted?.id
+      const copied: Copied = { target, upload, source, range, call, opening, sealing }
+      const part = await (isAlike ? copyPart(ctx, copied) : copyBytes(ctx, copied))
+      if (part === undefined) continue
+      const output = answer(upload, source, part)
+      showEncryption(output, upload.sse, customer?.md5)
+      return output
     }
     throw new Contended('the source of the copy changed all the time')
   }
 }
 
-/** One attempt; undefined where the source is no longer what it was. */
-async function copyPart(
-  ctx: Context,
-  target: PartAddress,
-  upload: Upload,
-  source: FoundSource,
-  range: ByteRange,
-  call: Call,
-): Promise<PartRow | undefined> {
+/** What is copied where to, in one attempt. */
+interface Copied {
+  readonly target: PartAddress
+  readonly upload: Upload
+  readonly source: FoundSource
+  readonly range: ByteRange
+  readonly call: Call
+  /** Of the source. */
+  readonly opening: Opening | undefined
+  /** Of the upload. */
+  readonly sealing: Sealing | undefined
+}
+
+/** Shares the source's blobs; undefined where the source is no longer what it was. */
+async function copyPart(ctx: Context, copied: Copied): Promise<PartRow | undefined> {
+  const { target, upload, source, range } = copied
   const { value: from, bytes } = source.row
-  const digests = await digestsOfCopy(ctx, upload, source, range, call)
+  const key = await keyOfRange(ctx, copied)
+  if (key === SEVERAL || (upload.sse !== undefined && from.c === undefined))
+    return copyBytes(ctx, copied)
+  const digests = await digestsOfCopy(ctx, copied)
   const part: Mutable<PartRow> = { t: ctx.clock.now(), s: range.end - range.start, e: digests.etag }
   if (digests.checksum !== undefined) part.k = digests.checksum
+  if (key !== undefined) part.key = key
   if (part.s === 0 || from.c === undefined) {
     await putPart(ctx, target, part, bytes?.subarray(range.start, range.end))
     return part
@@ -76,6 +109,57 @@ async function copyPart(
   return part
 }
 
+const SEVERAL = Symbol('several data keys')
+
+/** The data key that the bytes of the range are under; undefined where they are in clear. */
+async function keyOfRange(
+  ctx: Context,
+  { source, range }: Copied,
+): Promise<string | typeof SEVERAL | undefined> {
+  const { c, sse } = source.row.value
+  if (sse === undefined || c?.n === undefined) return sse?.key
+  const keys = new Map<string, string>()
+  const extents = await extentsBetween(ctx, source.bucket, c, range, keys)
+  const found = new Set(extents.map(([blob]) => keys.get(blob) ?? sse.key))
+  return found.size > 1 ? SEVERAL : ([...found][0] ?? sse.key)
+}
+
+/** Writes the bytes anew, as the upload is encrypted. */
+async function copyBytes(ctx: Context, copied: Copied): Promise<PartRow> {
+  const { target, upload, source, range, call, opening, sealing } = copied
+  const { value: from, bytes } = source.row
+  const algorithm = upload.k?.[0] ?? DEFAULT_ALGORITHM
+  const checksum = createDigest(algorithm)
+  const md5 = createDigest('md5')
+  const body = await readContent(ctx, source.bucket, from.c, bytes, range, call, opening)
+  const size = range.end - range.start
+  const look = (chunk: Uint8Array): void => {
+    checksum.update(chunk)
+    md5.update(chunk)
+  }
+  if (body instanceof Uint8Array) look(body)
+  const taken = body instanceof Uint8Array ? body : watched(body, look)
+  const written = await writeContent(ctx, taken, call, size, sealing)
+  const part: Mutable<PartRow> = {
+    t: ctx.clock.now(),
+    s: size,
+    e: md5.value(),
+    k: [algorithm, checksum.value(), 'FULL_OBJECT'],
+  }
+  if (written.extents !== undefined) part.x = written.extents
+  if (sealing !== undefined) {
+    part.key = sealing.stored.key
+    part.e = sealing.etag(part.e)
+  }
+  try {
+    await putPart(ctx, target, part, written.bytes)
+  } catch (error) {
+    await discardWritten(ctx, written, error)
+    throw error
+  }
+  return part
+}
+
 interface CopyDigests {
   /** 32 hex digits, as of any part. */
   readonly etag: string
@@ -84,20 +168,15 @@ interface CopyDigests {
 
 const MD5 = /^[0-9a-f]{32}$/
 
-async function digestsOfCopy(
-  ctx: Context,
-  upload: Upload,
-  source: FoundSource,
-  range: ByteRange,
-  call: Call,
-): Promise<CopyDigests> {
+async function digestsOfCopy(ctx: Context, copied: Copied): Promise<CopyDigests> {
+  const { upload, source, range } = copied
   const { value: from } = source.row
   const algorithm = upload.k?.[0] ?? DEFAULT_ALGORITHM
   const isWhole = range.start === 0 && range.end === from.s
   const kept = from.k?.[0] === algorithm && from.k[2] === 'FULL_OBJECT' ? from.k : undefined
   const isKnown = isWhole && kept !== undefined
   if (from.c === undefined || (upload.k !== undefined && !isKnown))
-    return readDigests(ctx, source, range, algorithm, call)
+    return readDigests(ctx, copied, algorithm)
   const etag =
     isWhole && MD5.test(from.e)
       ? from.e
@@ -107,19 +186,18 @@ async function digestsOfCopy(
 
 async function readDigests(
   ctx: Context,
-  { bucket, row }: FoundSource,
-  range: ByteRange,
+  { source: { bucket, row }, range, call, opening, sealing }: Copied,
   algorithm: ChecksumAlgorithm,
-  call: Call,
 ): Promise<CopyDigests> {
   const md5 = createDigest('md5')
   const checksum = createDigest(algorithm)
-  const body = await readContent(ctx, bucket, row.value.c, row.bytes, range, call)
+  const body = await readContent(ctx, bucket, row.value.c, row.bytes, range, call, opening)
   for await (const chunk of body instanceof Uint8Array ? [body] : body) {
     md5.update(chunk)
     checksum.update(chunk)
   }
-  return { etag: md5.value(), checksum: [algorithm, checksum.value(), 'FULL_OBJECT'] }
+  const etag = sealing === undefined ? md5.value() : sealing.etag(md5.value())
+  return { etag, checksum: [algorithm, checksum.value(), 'FULL_OBJECT'] }
 }
 
 const RANGE = /^bytes=(\d+)-(\d+)$/

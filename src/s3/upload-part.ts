@@ -5,8 +5,10 @@ import type { Handler, Output } from '../api/operations.ts'
 import type { DigestName, Payload } from '../api/payload.ts'
 import { digestOf } from '../lib/digest.ts'
 import { addPartChecksum, DEFAULT_ALGORITHM, digestsFor } from './checksum.ts'
-import { checkPutSize, discardWritten, writeContent } from './content.ts'
+import { checkPutSize, discardWritten, inlineMax, writeContent } from './content.ts'
 import type { Context } from './context.ts'
+import { customerKey } from './customer-key.ts'
+import { sealingOfParts, showEncryption } from './encryption.ts'
 import { objectAddress, refuseUnsupported } from './object-input.ts'
 import { openBucket } from './open-bucket.ts'
 import { checkPartNumber, putPart } from './part-row.ts'
@@ -30,12 +32,13 @@ export function uploadPart(ctx: Context): Handler<'UploadPart'> {
     const uploadId = input.UploadId ?? ''
     const upload = await readUpload(ctx, bucket, key, uploadId)
     const { algorithm, sent } = algorithmsOf(upload, payload)
+    const sealing = sealingOfParts(ctx, upload.sse, customerKey(input))
     const common = digestsFor(algorithm, md5)
     const digests = sent === undefined ? common : [...common, sent]
 
     const taken =
-      payload === undefined ? EMPTY : await payload.take(ctx.options.inlineMaxBytes, digests)
-    const written = await writeContent(ctx, taken, call, payload?.size)
+      payload === undefined ? EMPTY : await payload.take(inlineMax(ctx, sealing), digests)
+    const written = await writeContent(ctx, taken, call, payload?.size, sealing)
     try {
       const digest = (name: DigestName): string =>
         payload === undefined ? digestOf(name, EMPTY) : payload.digest(name)
@@ -47,11 +50,16 @@ export function uploadPart(ctx: Context): Handler<'UploadPart'> {
       }
       if (sent !== undefined) part.sent = [sent, digest(sent)]
       if (written.extents !== undefined) part.x = written.extents
+      if (sealing !== undefined) {
+        part.key = sealing.stored.key
+        part.e = sealing.etag(part.e)
+      }
       await putPart(ctx, { bucket, key, uploadId, partNumber }, part, written.bytes)
       const output: Output<'UploadPart'> = { ETag: `"${part.e}"` }
       const [shown, value] = part.sent ?? part.k!
       if (upload.k !== undefined || sent !== undefined || payload?.claimed !== undefined)
         addPartChecksum(output, shown, value)
+      showEncryption(output, upload.sse, input.SSECustomerKeyMD5)
       return output
     } catch (error) {
       await discardWritten(ctx, written, error)

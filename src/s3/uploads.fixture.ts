@@ -25,9 +25,10 @@ export class Uploads extends Fixture {
     PartNumber: number,
     body: string | Uint8Array,
     algorithm?: ChecksumAlgorithm,
+    more: Partial<Input<'UploadPart'>> = {},
   ): Promise<Output<'UploadPart'>> {
     const Body = new BytesPayload(Buffer.from(body), { ...(algorithm && { algorithm }) })
-    const input = { Bucket: 'b', Key: 'big', UploadId, PartNumber, Body }
+    const input = { Bucket: 'b', Key: 'big', UploadId, PartNumber, Body, ...more }
     return uploadPart(this.ctx)(input, CALL)
   }
 
