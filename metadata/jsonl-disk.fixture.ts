@@ -7,7 +7,7 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs'
-import { DISK, type JsonlDisk } from './jsonl-disk.ts'
+import { DISK, type Disk } from '../src/lib/disk.ts'
 
 /** The calls that change the disk. */
 export const CALLS = [
@@ -22,7 +22,7 @@ export const CALLS = [
 export type Call = (typeof CALLS)[number]
 
 /** The real disk, with `before` in front of each call; what it throws is what the call fails with. */
-export function guarded(before: (call: Call, target: unknown) => Promise<void> | void): JsonlDisk {
+export function guarded(before: (call: Call, target: unknown) => Promise<void> | void): Disk {
   const disk: Record<string, unknown> = { close: (fd: number) => DISK.close(fd) }
   for (const call of CALLS) {
     const run = DISK[call] as (...args: unknown[]) => Promise<unknown>
@@ -31,14 +31,14 @@ export function guarded(before: (call: Call, target: unknown) => Promise<void> |
       return run(...args)
     }
   }
-  return disk as unknown as JsonlDisk
+  return disk as unknown as Disk
 }
 
 /**
  * The real disk up to its `last` call: that one happens (a write by half), and nothing after it: each
  * call then fails. `cutPower` takes back what was not on stable storage by then.
  */
-export class CrashingDisk implements JsonlDisk {
+export class CrashingDisk implements Disk {
   steps = 0
   readonly #last: number
   readonly #files = new Map<number, string>()
@@ -55,7 +55,7 @@ export class CrashingDisk implements JsonlDisk {
     return this.steps >= this.#last
   }
 
-  async open(file: string, flags: 'wx' | 'r+'): Promise<number> {
+  async open(file: string, flags: 'wx+' | 'r+'): Promise<number> {
     this.#step()
     const fd = await DISK.open(file, flags)
     this.#files.set(fd, file)

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { SILENT } from '../src/lib/meter.ts'
-import { DISK, type JsonlDisk } from './jsonl-disk.ts'
+import { DISK, type Disk } from '../src/lib/disk.ts'
 import { type Call, CrashingDisk, guarded } from './jsonl-disk.fixture.ts'
 import { JsonlStore } from './jsonl.ts'
 import type { Json } from './store.ts'
@@ -96,7 +96,7 @@ test('a full disk refuses with StoreFull and keeps nothing of it; with room agai
   const folder = newFolder()
   let isFull = false
   const real = guarded(() => {})
-  const disk: JsonlDisk = {
+  const disk: Disk = {
     ...real,
     async write(fd, bytes, position) {
       if (!isFull) return real.write(fd, bytes, position)

@@ -10,7 +10,7 @@
  * A file gets its name once it is whole and on stable storage.
  */
 import path from 'node:path'
-import type { JsonlDisk } from './jsonl-disk.ts'
+import type { Disk } from '../src/lib/disk.ts'
 import { sealed, unsealed } from './jsonl-lines.ts'
 import { StoreDamaged } from '../src/lib/store-error.ts'
 
@@ -19,7 +19,7 @@ export type Kind = 'log' | 'snapshot'
 const FORMAT = 'sluice-metadata'
 /** Of the layout of files and lines. */
 export const VERSION = 1
-const NAME = /^(log|snapshot)-(\d{8})\.jsonl$/
+const NAME = /^(log|snapshot)-(\d{8,16})\.jsonl$/
 const PARTIAL = '.partial'
 
 export function fileName(kind: Kind, number: number): string {
@@ -73,29 +73,24 @@ export function damaged(file: string, lineNumber: number): StoreDamaged {
 
 /** A file in the making: it appears in the folder, durable, by `publish`; or never, by `discard`. */
 export class NewFile {
-  readonly #disk: JsonlDisk
+  readonly #disk: Disk
   readonly #folder: string
   readonly #name: string
   readonly #fd: number
   #sizeBytes = 0
 
-  private constructor(disk: JsonlDisk, folder: string, name: string, fd: number) {
+  private constructor(disk: Disk, folder: string, name: string, fd: number) {
     this.#disk = disk
     this.#folder = folder
     this.#name = name
     this.#fd = fd
   }
 
-  static async create(
-    disk: JsonlDisk,
-    folder: string,
-    kind: Kind,
-    number: number,
-  ): Promise<NewFile> {
+  static async create(disk: Disk, folder: string, kind: Kind, number: number): Promise<NewFile> {
     const name = fileName(kind, number)
     const partial = path.join(folder, name + PARTIAL)
     await disk.remove(partial)
-    const file = new NewFile(disk, folder, name, await disk.open(partial, 'wx'))
+    const file = new NewFile(disk, folder, name, await disk.open(partial, 'wx+'))
     try {
       await file.append(headerLine(kind, number))
       return file

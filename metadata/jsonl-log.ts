@@ -1,7 +1,7 @@
 /** The log that is written: whole lines at its end, durable when `append` resolves; and its turn to the next file. */
 import path from 'node:path'
 import { StoreFull, StoreUnavailable } from '../src/lib/store-error.ts'
-import { isFull, type JsonlDisk } from './jsonl-disk.ts'
+import { isFull, type Disk } from '../src/lib/disk.ts'
 import { fileName, NameUnknown, NewFile } from './jsonl-files.ts'
 
 /** Where a log is taken up. */
@@ -14,7 +14,7 @@ export interface LogPlace {
 }
 
 export class JsonlLog {
-  readonly #disk: JsonlDisk
+  readonly #disk: Disk
   readonly #folder: string
   #fd: number
   #number: number
@@ -23,7 +23,7 @@ export class JsonlLog {
   /** Why nothing is written any more. */
   #broken: StoreUnavailable | undefined
 
-  private constructor(disk: JsonlDisk, place: LogPlace, fd: number) {
+  private constructor(disk: Disk, place: LogPlace, fd: number) {
     this.#disk = disk
     this.#folder = place.folder
     this.#fd = fd
@@ -32,13 +32,13 @@ export class JsonlLog {
     this.#olderBytes = place.olderBytes
   }
 
-  static async open(disk: JsonlDisk, place: LogPlace): Promise<JsonlLog> {
+  static async open(disk: Disk, place: LogPlace): Promise<JsonlLog> {
     const file = path.join(place.folder, fileName('log', place.number))
     return new JsonlLog(disk, place, await disk.open(file, 'r+'))
   }
 
   /** The first log of a folder. */
-  static async create(disk: JsonlDisk, folder: string): Promise<JsonlLog> {
+  static async create(disk: Disk, folder: string): Promise<JsonlLog> {
     const file = await NewFile.create(disk, folder, 'log', 1)
     const { sizeBytes } = file
     return new JsonlLog(disk, { folder, number: 1, sizeBytes, olderBytes: 0 }, await file.publish())

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { SILENT } from '../src/lib/meter.ts'
-import { DISK } from './jsonl-disk.ts'
+import { DISK } from '../src/lib/disk.ts'
 import { headerLine } from './jsonl-files.ts'
 import { JsonlStore } from './jsonl.ts'
 

@@ -11,7 +11,7 @@
 import { readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { StoreDamaged } from '../src/lib/store-error.ts'
-import type { JsonlDisk } from './jsonl-disk.ts'
+import type { Disk } from '../src/lib/disk.ts'
 import { checkHeader, damaged, fileName, isPartial, type Kind, numberIn } from './jsonl-files.ts'
 import { eachLine, isTwoLines, type Line, rowOf, unsealed } from './jsonl-lines.ts'
 import { RowMap } from './row-map.ts'
@@ -30,7 +30,7 @@ export interface Recovered {
 }
 
 /** Reads everything; changes the folder only once all of it is known to be good. `StoreDamaged` where it is not. */
-export async function recover(folder: string, disk: JsonlDisk): Promise<Recovered> {
+export async function recover(folder: string, disk: Disk): Promise<Recovered> {
   const names = await readdir(folder)
   const snapshots = numbered(names, 'snapshot')
   const logs = numbered(names, 'log')
@@ -109,6 +109,27 @@ interface LogEnd {
   readonly wholeBytes: number
 }
 
+export interface SnapshotRead {
+  readonly rows: RowMap
+  /** The highest rev ever given, when the snapshot was at its end. */
+  readonly lastRev: number
+  readonly sizeBytes: number
+}
+
+/** Reads a snapshot alone; `StoreDamaged` where it is not as it was written. */
+export async function readSnapshot(folder: string, number: number): Promise<SnapshotRead> {
+  const file = path.join(folder, fileName('snapshot', number))
+  await checkVersion(file)
+  const replay = new Replay()
+  const sizeBytes = await replay.snapshot(file)
+  return { rows: replay.rows, lastRev: replay.lastRev, sizeBytes }
+}
+
+/** Numbers of the snapshots that are in the folder, ascending. */
+export async function snapshotsIn(folder: string): Promise<number[]> {
+  return numbered(await readdir(folder), 'snapshot')
+}
+
 class Replay {
   readonly rows = new RowMap()
   lastRev = 0
@@ -160,7 +181,7 @@ class Replay {
 }
 
 /** Cuts off the torn end, and makes durable what was read: a process that was killed may not have come to it. */
-async function settle(file: string, wholeBytes: number, disk: JsonlDisk): Promise<void> {
+async function settle(file: string, wholeBytes: number, disk: Disk): Promise<void> {
   const fd = await disk.open(file, 'r+')
   try {
     await disk.truncate(fd, wholeBytes)
@@ -175,7 +196,7 @@ export async function removeStale(
   folder: string,
   names: readonly string[],
   first: number,
-  disk: JsonlDisk,
+  disk: Disk,
 ): Promise<void> {
   for (const name of names) {
     const number = numberIn('log', name) ?? numberIn('snapshot', name)

@@ -7,7 +7,7 @@
  */
 import { readdir } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { JsonlDisk } from './jsonl-disk.ts'
+import type { Disk } from '../src/lib/disk.ts'
 import { NewFile } from './jsonl-files.ts'
 import { rowLine, sealed } from './jsonl-lines.ts'
 import { removeStale } from './jsonl-recovery.ts'
@@ -18,7 +18,7 @@ const SLICE_BYTES: number = 128 * 1024
 const SLICE_MS = 2
 
 export interface SnapshotTask {
-  readonly disk: JsonlDisk
+  readonly disk: Disk
   readonly folder: string
   /** Of the log that was begun before it. */
   readonly number: number

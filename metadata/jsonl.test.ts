@@ -6,7 +6,7 @@ import { SILENT } from '../src/lib/meter.ts'
 import { metadataContract } from './contract.ts'
 import { agreesWithEngine } from './contract-random.ts'
 import { metadataReopenContract } from './contract-reopen.ts'
-import { DISK } from './jsonl-disk.ts'
+import { DISK } from '../src/lib/disk.ts'
 import { JsonlStore } from './jsonl.ts'
 import { MemoryStore } from './memory.ts'
 

@@ -15,9 +15,10 @@
 import type { Counter, Meter } from '../src/lib/meter.ts'
 import { StoreUnavailable } from '../src/lib/store-error.ts'
 import { CommitQueue } from './commit-queue.ts'
-import { type FolderLock, lockFolder } from './folder-lock.ts'
-import { DISK, type JsonlDisk } from './jsonl-disk.ts'
-import { encodeCommit, type EncodedCommit, Group } from './jsonl-group.ts'
+import { encodeCommit, type EncodedCommit, Group } from './group.ts'
+import { type FolderLock, lockFolder } from '../src/lib/folder-lock.ts'
+import { DISK, type Disk } from '../src/lib/disk.ts'
+import { JsonlRecords } from './jsonl-records.ts'
 import { JsonlLog } from './jsonl-log.ts'
 import { recover, type Recovered } from './jsonl-recovery.ts'
 import { removeOlder, writeSnapshot, type SnapshotTask } from './jsonl-snapshot.ts'
@@ -35,7 +36,7 @@ export interface JsonlOptions {
   readonly path: string
   readonly meter: Meter
   /** The real one unless a test has its own. */
-  readonly disk?: JsonlDisk
+  readonly disk?: Disk
   /** Logs of fewer bytes are left alone. */
   readonly compactBytesMin?: number
 }
@@ -44,7 +45,7 @@ export class JsonlStore implements MetadataStore {
   readonly name: string = 'jsonl'
   readonly #lock: FolderLock
   readonly #folder: string
-  readonly #disk: JsonlDisk
+  readonly #disk: Disk
   readonly #log: JsonlLog
   readonly #rows: RowMap
   readonly #compactBytesMin: number
@@ -113,7 +114,6 @@ export class JsonlStore implements MetadataStore {
     return this.#rows.scan(partition, table, range)
   }
 
-  /** What the commit says is taken over by this call; its bytes are left alone until it is answered. */
   commit(commit: Commit): Promise<boolean> {
     return new Promise((resolve, reject) => {
       const sizeBytes = checkCommit(commit)
@@ -143,15 +143,17 @@ export class JsonlStore implements MetadataStore {
   }
 
   async #run(commits: readonly EncodedCommit[]): Promise<readonly boolean[]> {
-    const group = new Group(this.#rows, this.#lastRev, this.#log.sizeBytes)
+    const records = new JsonlRecords(this.#lastRev, this.#log.sizeBytes)
+    const group = new Group(this.#rows, records)
     const outcomes = commits.map((commit) => group.add(commit))
     this.#counted.commits.add(commits.length)
-    const lines = group.lines()
+    const lines = records.lines()
     if (lines.length > 0) {
       this.#counted.groups.add()
       this.#counted.syncs.add()
       await this.#log.append(lines)
-      this.#lastRev = group.apply()
+      group.apply()
+      this.#lastRev = records.lastRev
     }
     return outcomes
   }

@@ -25,7 +25,7 @@ import {
 import path from 'node:path'
 import { syncDirectory } from '../src/lib/durable-directory.ts'
 import { StoreDamaged, StoreFull } from '../src/lib/store-error.ts'
-import { isFull } from './jsonl-disk.ts'
+import { isFull } from '../src/lib/disk.ts'
 import type { Datasync } from './sqlite-file.ts'
 import { SEGMENT_HEADER_BYTES, segmentHeader } from './sqlite-records.ts'
 

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { ConfigError, configOf, type Loaded, loadConfig } from './config.ts'
 import { printConfig } from './config-print.ts'
-import { needsFolder } from './server.ts'
+import { needsFolder } from './server-choices.ts'
 
 let folder = ''
 beforeAll(() => {

@@ -5,6 +5,7 @@ import type { MetadataOptions } from '../metadata/open.ts'
 import { COSMOS_KEYS, type CosmosSettings, resolveCosmos } from './config-cosmos.ts'
 import { DYNAMODB_KEYS, type DynamodbSettings, resolveDynamodb } from './config-dynamodb.ts'
 import { FIRESTORE_KEYS, type FirestoreSettings, resolveFirestore } from './config-firestore.ts'
+import { type LoggedSettings, resolveLogged } from './config-logged.ts'
 import { blame, ConfigError, type Raw } from './config-load.ts'
 import { POSTGRES_KEYS, type PostgresSettings, resolvePostgres } from './config-postgres.ts'
 
@@ -26,11 +27,12 @@ export type ServiceSettings = PostgresSettings &
   FirestoreSettings &
   CosmosSettings
 
-type Settings = ServiceSettings & {
-  readonly engine: MetadataEngine
-  readonly path?: string | undefined
-  readonly cache: { readonly rows: number; readonly ttl: number }
-}
+type Settings = LoggedSettings &
+  ServiceSettings & {
+    readonly engine: MetadataEngine
+    readonly path?: string | undefined
+    readonly cache: { readonly rows: number; readonly ttl: number }
+  }
 
 export const SERVICE_KEYS: {
   readonly [Key in keyof Required<ServiceSettings>]: z.ZodOptional<
@@ -71,6 +73,8 @@ export function resolveMetadata(
     ])
   refuseStrayKeys(metadata, raw)
   const layers = cache.rows === 0 ? {} : { cache: { rows: cache.rows, ttlMs: cache.ttl } }
+  const logged = resolveLogged(metadata, data, raw)
+  if (logged) return { ...logged, ...layers }
   switch (engine) {
     case 'memory':
       return { engine, ...layers }

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { ConfigError, configOf, loadConfig } from './config.ts'
 import { printConfig } from './config-print.ts'
-import { needsFolder } from './server.ts'
+import { needsFolder } from './server-choices.ts'
 
 const URL_WITH_SECRET = 'postgres://u:url-secret@db.example.com/rows'
 

@@ -13,6 +13,7 @@ import {
   SERVICE_KEYS,
   type ServiceSettings,
 } from './config-metadata.ts'
+import { LOGGED_KEYS, type LoggedSettings } from './config-logged.ts'
 import { ENCRYPTION, type EncryptionSettings } from './config-encryption.ts'
 import { keySettings, type KeySettings } from './config-seal-key.ts'
 import { S3_SHAPE, type S3Settings } from './config-s3.ts'
@@ -39,7 +40,8 @@ interface Shape<Measure> {
     engine: MetadataEngine
     path?: string | undefined
     cache: { rows: number; ttl: Measure }
-  } & ServiceSettings
+  } & LoggedSettings &
+    ServiceSettings
   storage: {
     engine: 'memory' | 'fs' | 'sqlite' | 's3' | 'gcs' | 'azure'
     path?: string | undefined
@@ -71,6 +73,7 @@ interface Shape<Measure> {
   webhooks: { allow: string[]; timeout: Measure; giveUp: Measure }
   log: { level: 'debug' | 'info' | 'warn' | 'error' | 'silent'; format: 'auto' | 'text' | 'json' }
   metrics: { auth: 'none' | 'token'; token?: string | undefined; tokenFile?: string | undefined }
+  feed: { token?: string | undefined; tokenFile?: string | undefined }
   control?: { host?: string | undefined; port: number } | undefined
   tls?: { cert: string; key: string } | undefined
   shutdownTimeout: Measure
@@ -233,6 +236,7 @@ function build() {
       .strictObject({
         engine: choice('metadata.engine', METADATA_ENGINES),
         path: FOLDER,
+        ...LOGGED_KEYS,
         ...SERVICE_KEYS,
         cache: z
           .strictObject({
@@ -329,6 +333,15 @@ function build() {
       .refine((metrics) => metrics.auth === 'token' || !(metrics.token || metrics.tokenFile), {
         message: 'a token does nothing while this is none',
         path: ['auth'],
+      }),
+    feed: z
+      .strictObject({
+        token: z.string().min(8, 'a token has at least 8 characters').optional(),
+        tokenFile: TEXT.optional(),
+      })
+      .prefault({})
+      .refine((feed) => !(feed.token && feed.tokenFile), {
+        message: 'either token or tokenFile is meant, not both',
       }),
     control: z.strictObject({ host: TEXT.optional(), port: PORT }).optional(),
     tls: z.strictObject({ cert: TEXT, key: TEXT }).optional(),

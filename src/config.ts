@@ -109,6 +109,8 @@ export interface Config {
   readonly log: { readonly level: LogLevel; readonly format: LogFormat }
   /** What /metrics wants to be told; undefined: nothing. */
   readonly metricsToken: string | undefined
+  /** What whoever follows /changes has to bear; undefined: it is not served. */
+  readonly feedToken: string | undefined
   /** Where health, metrics and docs are served instead of on the S3 port. */
   readonly control: { readonly host: string; readonly port: number } | undefined
   /** PEM files. */
@@ -238,10 +240,21 @@ function resolveConfig(settings: Settings, raw: Raw): Config {
       metrics.token ??
       (metrics.tokenFile &&
         readSecret(metrics.tokenFile, `${blame(raw, ['metrics', 'tokenFile'])}: `)),
+    feedToken: feedToken(settings, raw),
     control: control && { host: control.host ?? settings.host, port: control.port },
     tls: settings.tls,
     shutdownTimeoutMs: settings.shutdownTimeout,
   }
+}
+
+function feedToken({ feed, metadata }: Settings, raw: Raw): string | undefined {
+  const { token, tokenFile } = feed
+  if (token === undefined && tokenFile === undefined) return undefined
+  if (metadata.log === undefined)
+    throw new ConfigError([
+      `${blame(raw, ['feed'])}: feed needs a log to read from: metadata.engine: memory with metadata.log`,
+    ])
+  return token ?? readSecret(tokenFile!, `${blame(raw, ['feed', 'tokenFile'])}: `)
 }
 
 const GRACE_MS = 60_000

@@ -5,9 +5,8 @@
  * everything in the reverse order of its making. Nothing here reads argv or the environment, installs
  * signal handlers or ends the process: a test or a host program may run several in one process.
  */
-import { createSecretKey, randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { openMetadata } from '../metadata/open.ts'
+import { openMetadataHistory } from '../metadata/open.ts'
 import { openStorage, underKey } from '../storage/open.ts'
 import { UNRESTRICTED } from './api/access.ts'
 import type { CorsLookup } from './api/cors.ts'
@@ -16,6 +15,7 @@ import { CLOCK_SKEW_MAX_MS } from './api/limits.ts'
 import type { Facts } from './api/facts.ts'
 import type { Requester, S3Api } from './api/operations.ts'
 import type { WebsiteLookup } from './api/website.ts'
+import { changesOf } from './changes.ts'
 import { Authorizer } from './auth/authorize.ts'
 import { createAuthenticator } from './auth/open.ts'
 import { createPolicyRules } from './auth/policy-rules.ts'
@@ -24,29 +24,30 @@ import { Registry } from './auth/registry.ts'
 import { type Credential as UserCredential, Users } from './auth/users.ts'
 import { CountedMetadata } from './census.ts'
 import { type Config, type Credential, userIdOf } from './config.ts'
-import { SHARED_METADATA } from './config-metadata.ts'
-import { type DataFolder, openDataFolder } from './data-folder.ts'
-import {
-  ANNOUNCE_PATH,
-  type Gate,
-  type GateOptions,
-  openGate,
-  SERVER_OPTIONS,
-} from './http/open.ts'
+import { openDataFolder } from './data-folder.ts'
+import { ANNOUNCE_PATH, type Gate, type GateOptions, openGate } from './http/open.ts'
 import type { Clock } from './lib/ids.ts'
 import { Ulids } from './lib/ulid.ts'
-import { createPort, drain, listen, type Port, reloadTls, StartError } from './listen.ts'
+import { listen, StartError } from './listen.ts'
 import { type Log, SILENT_LOG } from './log.ts'
 import { halfDone } from './maintain/half-done.ts'
 import { Metrics } from './metrics.ts'
+import { Closers, Ports } from './ports.ts'
 import { readiness } from './readiness.ts'
 import { createRequestRecorder } from './requests.ts'
 import { leaseOf } from './s3/bucket-lease.ts'
-import type { S3Options } from './s3/context.ts'
 import type { AccessLog } from './s3/access-log.ts'
-import type { EncryptionKeys } from './s3/keyring.ts'
 import { openS3 } from './s3/open.ts'
 import { userRows } from './s3/user-rows.ts'
+import {
+  BUCKET_LEASE_MS,
+  credentialsOf,
+  encryptionKeysOf,
+  isHalfKept,
+  needsFolder,
+  s3OptionsOf,
+  wantsLease,
+} from './server-choices.ts'
 import { HttpWebhooks } from './webhooks.ts'
 import { createTorrentS3 } from './torrent/service.ts'
 import { Tracker } from './torrent/tracker.ts'
@@ -83,7 +84,8 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
   if (folder) closers.add(() => folder.release())
   const { credentials, file } = credentialsOf(config, folder)
   const metrics = new Metrics()
-  const metadata = new CountedMetadata(await openMetadata(config.metadata, metrics))
+  const { store, history } = await openMetadataHistory(config.metadata, metrics)
+  const metadata = new CountedMetadata(store)
   closers.add(() => metadata[Symbol.asyncDispose]())
   const half = await halfDone(metadata)
   if (half !== undefined) throw new StartError(half)
@@ -157,7 +159,22 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
   let isClosing = false
   const ready = async (): Promise<Readonly<Record<string, string>>> =>
     isClosing ? { server: 'closing' } : readiness(metadata, storage)
-  const parts = { api, cors, website, facts, users, registry, metrics, log, accessLog, ready }
+  const ending = new AbortController()
+  const changes =
+    history && config.feedToken ? changesOf(history, config.feedToken, ending.signal) : undefined
+  const parts = {
+    api,
+    cors,
+    website,
+    facts,
+    users,
+    registry,
+    metrics,
+    log,
+    accessLog,
+    ready,
+    changes,
+  }
   const gate = openGate(gateOptionsOf(config, parts))
   closers.add(() => gate[Symbol.dispose]())
 
@@ -169,6 +186,8 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
   outbox.start()
   accessLog.start()
   closers.add(startCensus(metadata, log))
+  // First of all: who follows would otherwise keep the ports open.
+  closers.add(() => ending.abort())
   return {
     url,
     controlUrl,
@@ -214,10 +233,12 @@ interface GateParts {
   readonly log: Log
   readonly accessLog: AccessLog
   readonly ready: GateOptions['control']['ready']
+  readonly changes: GateOptions['control']['changes']
 }
 
 function gateOptionsOf(config: Config, parts: GateParts): GateOptions {
-  const { api, cors, website, facts, users, registry, metrics, log, accessLog, ready } = parts
+  const { api, cors, website, facts, users, registry, metrics, log, accessLog, ready, changes } =
+    parts
   return {
     api,
     cors,
@@ -253,40 +274,9 @@ function gateOptionsOf(config: Config, parts: GateParts): GateOptions {
       metrics: async () => (await metrics.scrape()).text,
       metricsToken: config.metricsToken,
       openapi: readOpenApi,
+      changes,
     },
   }
-}
-
-function s3OptionsOf({ region, limits, abandonedUploadsMs, etag, compat }: Config): S3Options {
-  return {
-    region,
-    inlineMaxBytes: limits.inlineMaxBytes,
-    putBytesMax: limits.maxObjectSizeBytes,
-    partBytesMin: limits.minPartSizeBytes,
-    abandonedUploadMs: abandonedUploadsMs,
-    etag,
-    compat,
-  }
-}
-
-/**
- * With no key for SSE-S3 configured the data folder's own is used; where nothing is kept, one of this
- * process. Where several gateways may share the metadata, a key that others do not have would make
- * objects that they cannot read: there it has to be configured.
- */
-function encryptionKeysOf(config: Config, folder: DataFolder | undefined): EncryptionKeys {
-  const { encryption, metadata, compat } = config
-  const isShared = SHARED_METADATA.has(metadata.engine)
-  const isWanted = encryption.s3.length === 0 && !isShared
-  // Where keys are configured later, what the folder's has encrypted stays readable.
-  const own = folder?.encryptionKey(isWanted)
-  const keys = own === undefined ? encryption.s3 : [...encryption.s3, own]
-  if (keys.length === 0 && isShared && compat === 'aws-2026')
-    throw new StartError(
-      `compat aws-2026 encrypts every object, and with metadata in ${metadata.engine} it needs a key: encryption.keys`,
-    )
-  if (keys.length > 0 || isShared) return { ...encryption, s3: keys }
-  return { ...encryption, s3: [{ id: 'process', key: createSecretKey(randomBytes(32)) }] }
 }
 
 /** Every request is told twice: to our own log, and to that of its bucket. */
@@ -298,41 +288,6 @@ function recorderOf(
     record(entry)
     accessLog.record(entry)
   }
-}
-
-const BUCKET_LEASE_MS = 1000
-/** Engines on which many commits that check one row hinder each other. */
-const LEASED: ReadonlySet<string> = new Set(['dynamodb', 'firestore', 'cosmos'])
-
-/** A cache would answer with rows that are older than a lease takes them to be. */
-function wantsLease({ metadata }: Config): boolean {
-  return LEASED.has(metadata.engine) && metadata.cache === undefined
-}
-
-/** Whether anything is kept on disk; a gateway in memory with credentials of its own touches none. */
-export function needsFolder({ credentials, metadata, storage }: Config): boolean {
-  return credentials.length === 0 || !isElsewhere(metadata) || !isElsewhere(storage)
-}
-
-/** In memory, or on other machines. */
-const ELSEWHERE: ReadonlySet<string> = new Set([
-  'memory',
-  'postgres',
-  'dynamodb',
-  'firestore',
-  'cosmos',
-  's3',
-  'gcs',
-  'azure',
-])
-
-function isElsewhere({ engine }: { readonly engine: string }): boolean {
-  return ELSEWHERE.has(engine)
-}
-
-/** One engine forgets with the process and the other does not: what the other kept is then nobody's. */
-function isHalfKept({ metadata, storage }: Config): boolean {
-  return (metadata.engine === 'memory') !== (storage.engine === 'memory')
 }
 
 /** Other gateways on the same metadata may change users: they are looked at again so often. */
@@ -354,30 +309,6 @@ function compiled(credential: Credential): UserCredential {
   } catch (error) {
     if (!(error instanceof S3Error)) throw error
     throw new StartError(`a policy of the access key ${rest.accessKeyId}: ${error.message}`)
-  }
-}
-
-function credentialsOf(
-  { credentials }: Config,
-  folder: DataFolder | undefined,
-): { readonly credentials: readonly Credential[]; readonly file: string | undefined } {
-  if (credentials.length > 0 || folder === undefined) return { credentials, file: undefined }
-  const { accessKeyId, secretAccessKey, file } = folder.rootCredentials()
-  const displayName = 'root'
-  const userId = userIdOf(displayName)
-  return {
-    credentials: [
-      {
-        accessKeyId,
-        secretAccessKey,
-        displayName,
-        userId,
-        email: undefined,
-        isAdmin: true,
-        policies: undefined,
-      },
-    ],
-    file,
   }
 }
 
@@ -421,73 +352,5 @@ function startCensus(metadata: CountedMetadata, log: Log): () => Promise<void> {
   return async () => {
     ending.abort()
     await walk
-  }
-}
-
-/** What has to be closed, the last made first. */
-class Closers {
-  private readonly list: (() => unknown)[] = []
-  private closed: Promise<void> | undefined
-
-  add(closer: () => unknown): void {
-    this.list.push(closer)
-  }
-
-  /** Closes everything once, whatever fails on the way; rejects with the first failure. */
-  close(): Promise<void> {
-    this.closed ??= this.run()
-    return this.closed
-  }
-
-  private async run(): Promise<void> {
-    const failures: unknown[] = []
-    for (const closer of this.list.reverse()) {
-      try {
-        await closer()
-      } catch (error) {
-        failures.push(error)
-      }
-    }
-    if (failures.length > 0) throw failures[0]
-  }
-}
-
-/** The ports of one gateway: made alike, drained at the same time. */
-class Ports {
-  /** False once requests had to be cut off. */
-  isWhole = true
-  private readonly config: Config
-  private readonly list: Port[] = []
-
-  constructor(config: Config, closers: Closers) {
-    this.config = config
-    closers.add(() => this.drain())
-  }
-
-  create(): Port {
-    const { limits, tls } = this.config
-    const port = createPort(
-      {
-        ...SERVER_OPTIONS,
-        maxHeaderSize: limits.maxHeaderSizeBytes,
-        headersTimeout: limits.headersTimeoutMs,
-        keepAliveTimeout: limits.keepAliveTimeoutMs,
-      },
-      tls,
-    )
-    port.maxConnections = limits.maxConnections
-    this.list.push(port)
-    return port
-  }
-
-  reloadTls(): void {
-    const { tls } = this.config
-    if (tls) for (const port of this.list) reloadTls(port, tls)
-  }
-
-  private async drain(): Promise<void> {
-    const { shutdownTimeoutMs } = this.config
-    const whole = await Promise.all(this.list.map((port) => drain(port, shutdownTimeoutMs)))
-    this.isWhole = !whole.includes(false)
   }
 }

@@ -20,7 +20,7 @@ export const ACCESS_KEY = 'AKIAE2ETESTS00000000'
 export const SECRET_KEY = 'e2e-secret+with/odd=characters-0123456789'
 
 export interface GatewayOptions {
-  /** Engine words as `--metadata` and `--storage` take them. */
+  /** Engine words as `--metadata` and `--storage` take them; `memory+segment`: with that log. */
   readonly metadata?: string
   readonly storage?: string
   readonly tls?: boolean
@@ -59,7 +59,8 @@ export async function startProcess(options: GatewayOptions = {}): Promise<Gatewa
   const port = options.port ?? (await freePort())
   const certificate = tls ? selfSigned(dataDir) : undefined
   const args = ['serve', '--host', '127.0.0.1', '--port', String(port), '--data', dataDir]
-  args.push('--metadata', metadata, '--storage', storage, '--log-level', 'warn')
+  const [rows = '', log] = metadata.split('+')
+  args.push('--metadata', rows, '--storage', storage, '--log-level', 'warn')
   if (certificate) args.push('--tls-cert', certificate.cert, '--tls-key', certificate.key)
   const engine = options.engine ?? (await engineEnvironment({ metadata, storage }))
   const started = performance.now()
@@ -72,6 +73,7 @@ export async function startProcess(options: GatewayOptions = {}): Promise<Gatewa
       SLUICE_ROOT_ACCESS_KEY: ACCESS_KEY,
       SLUICE_ROOT_SECRET_KEY: SECRET_KEY,
       ...engine,
+      ...(log !== undefined && { SLUICE_METADATA_LOG: log }),
       ...options.env,
     },
   })

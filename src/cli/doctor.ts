@@ -3,7 +3,8 @@ import { randomBytes } from 'node:crypto'
 import { type Config, type Credential, ConfigError, loadConfig } from '../config.ts'
 import { storedCredentials } from '../data-folder.ts'
 import { nearHost } from '../near-host.ts'
-import { needsFolder, startServer } from '../server.ts'
+import { startServer } from '../server.ts'
+import { needsFolder } from '../server-choices.ts'
 import type { Invocation } from './commands.ts'
 import {
   checkCertificate,

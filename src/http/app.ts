@@ -3,8 +3,9 @@
  * and HEAD alone; whatever is one character beside them is a bucket's, and so is a request that bears
  * an S3 signature, whose sender means the bucket of that name.
  */
-import { timingSafeEqual, hash } from 'node:crypto'
 import { Hono } from 'hono'
+import { isBearer } from './bearer.ts'
+import { answerChanges, type ChangeSource } from './changes.ts'
 import { DOCS_HEADERS, DOCS_PAGE } from './docs.ts'
 
 export interface ControlOptions {
@@ -16,6 +17,8 @@ export interface ControlOptions {
   readonly metricsToken: string | undefined
   /** The OpenAPI document, JSON. */
   readonly openapi: () => string
+  /** The history of metadata, for those who follow it; undefined: none is kept, or nobody may. */
+  readonly changes?: ChangeSource | undefined
 }
 
 export interface Control {
@@ -33,6 +36,9 @@ const PATHS: ReadonlySet<string> = new Set([
   '/openapi.json',
 ])
 
+/** Owned where there is a history. */
+const CHANGES = '/changes'
+
 /** Of SigV4 (`AWS4-HMAC-SHA256 ...`), SigV4A and SigV2 (`AWS key:signature`). */
 const SIGNED_HEADER = /^AWS/i
 /** Of presigned requests of versions 4 and 2. */
@@ -49,18 +55,29 @@ export function createControl(options: ControlOptions): Control {
     '/openapi.json',
     () => new Response(options.openapi(), { headers: { 'content-type': 'application/json' } }),
   )
+  const { changes } = options
+  if (changes) app.get(CHANGES, (context) => answerChanges(changes, context.req.raw))
   app.onError((_error, context) => context.json({ status: 'error' }, 500))
-  return { owns, fetch: (request) => app.fetch(request) }
+  const paths = changes ? new Set([...PATHS, CHANGES]) : PATHS
+  return {
+    owns: (method, target, authorization) => owns(paths, method, target, authorization),
+    fetch: (request) => app.fetch(request),
+  }
 }
 
 function alive(): Response {
   return Response.json({ status: 'ok' })
 }
 
-function owns(method: string, target: string, authorization: string | undefined): boolean {
+function owns(
+  paths: ReadonlySet<string>,
+  method: string,
+  target: string,
+  authorization: string | undefined,
+): boolean {
   if (method !== 'GET' && method !== 'HEAD') return false
   const query = target.indexOf('?')
-  if (!PATHS.has(query < 0 ? target : target.slice(0, query))) return false
+  if (!paths.has(query < 0 ? target : target.slice(0, query))) return false
   if (authorization !== undefined && SIGNED_HEADER.test(authorization)) return false
   return query < 0 || !SIGNED_QUERY.test(target)
 }
@@ -81,7 +98,7 @@ async function metrics(
   { metrics, metricsToken }: ControlOptions,
   authorization: string | undefined,
 ): Promise<Response> {
-  if (metricsToken !== undefined && !isSame(authorization ?? '', `Bearer ${metricsToken}`)) {
+  if (metricsToken !== undefined && !isBearer(authorization ?? '', metricsToken)) {
     return new Response('A bearer token is required.\n', {
       status: 401,
       headers: { 'www-authenticate': 'Bearer', 'content-type': 'text/plain; charset=utf-8' },
@@ -89,9 +106,4 @@ async function metrics(
   }
   const headers = { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }
   return new Response(await metrics(), { headers })
-}
-
-/** Compares in a time that tells nothing of the secret, its length included. */
-function isSame(given: string, expected: string): boolean {
-  return timingSafeEqual(hash('sha256', given, 'buffer'), hash('sha256', expected, 'buffer'))
 }

@@ -20,6 +20,7 @@ import { isWebsite, type Websites } from './website.ts'
 
 export { SERVER_OPTIONS } from './listener.ts'
 export type { ControlOptions } from './app.ts'
+export type { ChangeSource } from './changes.ts'
 export type { RequestEntry } from './request-entry.ts'
 export { ANNOUNCE_PATH } from './tracker-paths.ts'
 

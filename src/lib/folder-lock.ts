@@ -6,7 +6,7 @@
 import Sqlite, { type Database } from 'better-sqlite3'
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { StoreLocked } from '../src/lib/store-error.ts'
+import { StoreLocked } from './store-error.ts'
 
 /** Locks in force: one that is only collected as garbage would be a lock no more. */
 const HELD = new Set<Database>()

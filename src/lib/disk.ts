@@ -1,12 +1,12 @@
-/** What the engine `jsonl` does to the disk, and all that it does: so that a test can fail or stop any of it. */
+/** What a store that writes files does to the disk, and all that it does: so that a test can fail or stop any of it. */
 import { close, fdatasync, ftruncate, open, write } from 'node:fs'
 import { rename, rm } from 'node:fs/promises'
 import { open as openHandle } from 'node:fs/promises'
 import { promisify } from 'node:util'
 
-export interface JsonlDisk {
-  /** A new file (`wx`), or one that is there (`r+`). */
-  open(file: string, flags: 'wx' | 'r+'): Promise<number>
+export interface Disk {
+  /** A new file (`wx+`), or one that is there (`r+`). */
+  open(file: string, flags: 'wx+' | 'r+'): Promise<number>
   /** All of the bytes, at that position. */
   write(fd: number, bytes: Uint8Array, position: number): Promise<void>
   truncate(fd: number, sizeBytes: number): Promise<void>
@@ -27,7 +27,7 @@ const truncateFd = promisify(ftruncate)
 const closeFd = promisify(close)
 const datasyncFd = promisify(fdatasync)
 
-export const DISK: JsonlDisk = {
+export const DISK: Disk = {
   open: (file, flags) => openFd(file, flags, FILE_MODE),
   write: writeAll,
   truncate: (fd, sizeBytes) => truncateFd(fd, sizeBytes),

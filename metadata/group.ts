@@ -1,8 +1,7 @@
 /**
- * Commits that are made durable together: what each would do after those before it, as lines; then,
- * once the lines are durable, as rows. Between the two nobody sees any of it.
+ * Commits that are made durable together: whether each holds after those before it, and what it makes of
+ * the rows. `Records` makes of it what is written; until that is durable nobody sees any of it.
  */
-import { sealed, writeText } from './jsonl-lines.ts'
 import type { KeptRow, RowMap } from './row-map.ts'
 import type { Commit, Expect, Json, Table, Write } from './store.ts'
 
@@ -12,7 +11,7 @@ export interface EncodedCommit {
   readonly writes: readonly EncodedWrite[]
 }
 
-interface EncodedWrite {
+export interface EncodedWrite {
   readonly table: Table
   readonly sort: string
   readonly value: Json
@@ -29,6 +28,14 @@ function encodeWrite({ table, sort, value, bytes }: Write): EncodedWrite {
   return { table, sort, value, json: value === null ? undefined : JSON.stringify(value), bytes }
 }
 
+/** What is written of the commits of a group. */
+export interface Records {
+  /** Rev of the row that the i-th write of the next commit writes: new, and never given again. */
+  revOf(i: number): number
+  /** A commit that holds and writes something, with the rev of each write (0: removed). */
+  add(partition: string, writes: readonly EncodedWrite[], revs: readonly number[]): void
+}
+
 /** A row to come; without `row` one that goes. */
 interface Change {
   readonly partition: string
@@ -39,18 +46,14 @@ interface Change {
 
 export class Group {
   readonly #rows: RowMap
-  readonly #after: number
+  readonly #records: Records
   readonly #changes: Change[] = []
-  readonly #lines: Buffer[] = []
   /** Revs of what the group has changed so far (0: removed), by position. */
   readonly #revs = new Map<string, number>()
-  #rev: number
 
-  /** `lastRev`: the highest rev given so far. `after`: bytes of the log that are durable. */
-  constructor(rows: RowMap, lastRev: number, after: number) {
+  constructor(rows: RowMap, records: Records) {
     this.#rows = rows
-    this.#rev = lastRev
-    this.#after = after
+    this.#records = records
   }
 
   /** False: an expectation does not hold after the commits before, and the commit does nothing. */
@@ -58,32 +61,25 @@ export class Group {
     for (const { table, sort, rev } of expects)
       if (this.#revOf(partition, table, sort) !== rev) return false
     if (writes.length === 0) return true
-    let text = `{"partition":${JSON.stringify(partition)},"writes":[`
+    const revs: number[] = []
     for (let i = 0; i < writes.length; i++) {
       const { table, sort, value, json, bytes } = writes[i]!
-      const rev = json === undefined ? 0 : ++this.#rev
-      if (i > 0) text += ','
-      text += writeText(table, sort, rev, json, bytes)
+      const rev = json === undefined ? 0 : this.#records.revOf(i)
+      revs.push(rev)
       this.#revs.set(positionOf(partition, table, sort), rev)
       const row = json === undefined ? undefined : keptRow(sort, rev, value, bytes)
       this.#changes.push({ partition, table, sort, row })
     }
-    this.#lines.push(sealed(`${text}],"after":${this.#after}}`))
+    this.#records.add(partition, writes, revs)
     return true
   }
 
-  /** The lines of all commits that do something; empty where none does. */
-  lines(): Uint8Array {
-    return this.#lines.length === 1 ? this.#lines[0]! : Buffer.concat(this.#lines)
-  }
-
-  /** Changes the rows; answers the highest rev given so far. */
-  apply(): number {
+  /** Changes the rows. */
+  apply(): void {
     for (const { partition, table, sort, row } of this.#changes) {
       if (row === undefined) this.#rows.remove(partition, table, sort)
       else this.#rows.set(partition, table, row)
     }
-    return this.#rev
   }
 
   #revOf(partition: string, table: Table, sort: string): number {
