@@ -1,15 +1,20 @@
 /**
- * Makes `src/api/model.gen.ts` and `openapi/s3.openapi.json` out of AWS's model and our patches.
+ * Makes `src/api/model.gen.ts`, `openapi/s3.openapi.json` and `docs/s3-support.md` out of AWS's model, our
+ * patches and our handlers.
  *
- *   node openapi/build.ts           writes both
+ *   node openapi/build.ts           writes them
  *   node openapi/build.ts --check   writes nothing; exits 1 and names what is stale
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { writeShape, type Model, type Shape } from '../src/api/model.ts'
+import type { Context } from '../src/s3/context.ts'
+import { createS3 } from '../src/s3/service.ts'
+import { createTorrentS3 } from '../src/torrent/service.ts'
 import { describe } from './describe.ts'
 import * as patches from './patches.ts'
 import { readSdk, type SdkModel } from './read-sdk.ts'
+import { supportPage } from './support-page.ts'
 
 const HEADER = `// Made by openapi/build.ts out of @aws-sdk/client-s3 and openapi/patches.ts; do not edit.
 //   npm run generate          makes it anew          npm run generate:check   tells whether it is stale
@@ -49,22 +54,16 @@ function checkRules(shapes: Record<string, Shape>): void {
   }
 }
 
-/** Where handlers are gathered. */
-const SERVICES = ['src/s3/service.ts', 'src/torrent/service.ts']
+/** Handlers are made and never called: what they would be given is not looked at before. */
+const NOTHING = { options: {} } as unknown as Context
 
 /** Operations for which there is a handler; all of them must be in the model. */
-function served(operations: object): ReadonlySet<string> {
-  const all = new Set<string>()
-  for (const file of SERVICES) {
-    const source = readFileSync(pathOf(`../${file}`), 'utf8')
-    const body = /export function create\w+\(.*?return \{\n(.*?)\n {2}\}/s.exec(source)?.[1] ?? ''
-    const names = [...body.matchAll(/^ {4}(\w+): /gm)].map(([, name = '']) => name)
-    if (names.length === 0) throw new Error(`no handler found in ${file}`)
-    for (const name of names) {
-      if (!(name in operations)) throw new Error(`${file} has ${name}, which is no operation of S3`)
-      all.add(name)
-    }
-  }
+export function served(operations: object): ReadonlySet<string> {
+  const api = createS3(NOTHING)
+  const torrents = createTorrentS3(api, { publicUrl: () => '', trackers: () => [] })
+  const all = new Set([...Object.keys(api), ...Object.keys(torrents)])
+  for (const name of all)
+    if (!(name in operations)) throw new Error(`${name} has a handler and is no operation of S3`)
   return all
 }
 
@@ -113,12 +112,11 @@ function readOld(file: string): string {
 /** Exit status. */
 export function main(check: boolean): number {
   const model = patched(readSdk())
+  const handled = served(model.operations)
   const made: readonly (readonly [string, string])[] = [
     ['src/api/model.gen.ts', modelSource(model)],
-    [
-      'openapi/s3.openapi.json',
-      `${JSON.stringify(describe(model, served(model.operations)), null, 1)}\n`,
-    ],
+    ['openapi/s3.openapi.json', `${JSON.stringify(describe(model, handled), null, 1)}\n`],
+    ['docs/s3-support.md', supportPage(Object.keys(model.operations), handled)],
   ]
   let stale = 0
   for (const [name, text] of made) {
