@@ -5,6 +5,7 @@ import { metadataContract } from './contract.ts'
 import { type Call, FakeCosmos, KEY, type Trouble } from './cosmos.fake.ts'
 import { CosmosStore } from './cosmos.ts'
 import { type Commit, type Json, type Rev, ROW_BYTES_MAX, type Write } from './store.ts'
+import { guarded, openOn, put } from './service.fixture.ts'
 
 let shared: FakeCosmos
 let endpoint: string
@@ -39,26 +40,7 @@ interface Opened {
   readonly store: CosmosStore
 }
 
-async function opened(): Promise<Opened> {
-  const fake = new FakeCosmos()
-  const store = await open(await fake.listen())
-  onTestFinished(async () => {
-    await store[Symbol.asyncDispose]()
-    await fake.close()
-  })
-  fake.calls.length = 0
-  return { fake, store }
-}
-
-function put(sort: string, value: Json, rev?: Rev): Commit {
-  const expects = rev === undefined ? [] : [{ table: 'object' as const, sort, rev }]
-  return { partition: 'b', expects, writes: [{ table: 'object', sort, value }] }
-}
-
-/** Of a row that is only looked at besides. */
-function guarded(commit: Commit, rev: Rev): Commit {
-  return { ...commit, expects: [...commit.expects, { table: 'bucket', sort: '', rev }] }
-}
+const opened = (): Promise<Opened> => openOn(new FakeCosmos(), open)
 
 function guard(value: Json): Commit {
   return { partition: 'b', expects: [], writes: [{ table: 'bucket', sort: '', value }] }

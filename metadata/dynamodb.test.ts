@@ -5,6 +5,7 @@ import { metadataContract } from './contract.ts'
 import { ACCESS_KEY, FakeDynamodb, type Operation, type Trouble } from './dynamodb.fake.ts'
 import { DynamodbStore } from './dynamodb.ts'
 import type { Commit, Json, Rev } from './store.ts'
+import { openOn, put } from './service.fixture.ts'
 
 let shared: FakeDynamodb
 let endpoint: string
@@ -38,21 +39,7 @@ interface Opened {
   readonly store: DynamodbStore
 }
 
-async function opened(): Promise<Opened> {
-  const fake = new FakeDynamodb()
-  const store = await open(await fake.listen())
-  onTestFinished(async () => {
-    await store[Symbol.asyncDispose]()
-    await fake.close()
-  })
-  fake.calls.length = 0
-  return { fake, store }
-}
-
-function put(sort: string, value: Json, rev?: Rev): Commit {
-  const expects = rev === undefined ? [] : [{ table: 'object' as const, sort, rev }]
-  return { partition: 'b', expects, writes: [{ table: 'object', sort, value }] }
-}
+const opened = (): Promise<Opened> => openOn(new FakeDynamodb(), open)
 
 /** Of two rows, so that it is a transaction. */
 function both(value: Json, rev?: Rev): Commit {

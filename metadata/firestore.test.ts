@@ -5,6 +5,7 @@ import { metadataContract } from './contract.ts'
 import { FakeFirestore, type Operation, type Trouble } from './firestore.fake.ts'
 import { FirestoreStore } from './firestore.ts'
 import type { Commit, Json, Rev } from './store.ts'
+import { guarded, openOn, put } from './service.fixture.ts'
 
 let shared: FakeFirestore
 let endpoint: string
@@ -34,26 +35,7 @@ interface Opened {
   readonly store: FirestoreStore
 }
 
-async function opened(): Promise<Opened> {
-  const fake = new FakeFirestore()
-  const store = await open(await fake.listen())
-  onTestFinished(async () => {
-    await store[Symbol.asyncDispose]()
-    await fake.close()
-  })
-  fake.calls.length = 0
-  return { fake, store }
-}
-
-function put(sort: string, value: Json, rev?: Rev): Commit {
-  const expects = rev === undefined ? [] : [{ table: 'object' as const, sort, rev }]
-  return { partition: 'b', expects, writes: [{ table: 'object', sort, value }] }
-}
-
-/** Of a row that is only looked at besides. */
-function guarded(commit: Commit, rev: Rev): Commit {
-  return { ...commit, expects: [...commit.expects, { table: 'bucket', sort: '', rev }] }
-}
+const opened = (): Promise<Opened> => openOn(new FakeFirestore(), open)
 
 async function at(store: FirestoreStore, sort = 'k'): Promise<Json | undefined> {
   return (await store.get('b', 'object', sort))?.value

@@ -2,22 +2,6 @@
  * How rows stand in PostgreSQL, cell by cell: keys as text that anyone can read with psql, in the order
  * of their bytes, and lists of cells as array literals, so that one statement takes any number of rows.
  */
-import type { Table } from './store.ts'
-
-/** Tables as they stand in the database: a number never changes its meaning. */
-export const CODES: Readonly<Record<Table, number>> = {
-  bucket: 1,
-  object: 2,
-  version: 3,
-  page: 4,
-  upload: 5,
-  part: 6,
-  garbage: 7,
-  share: 8,
-  config: 9,
-  event: 10,
-}
-
 const NUL = '\u0000'
 const ESCAPE = '\u0001'
 const ESCAPED_NUL = '\u0001\u0002'

@@ -1,12 +1,6 @@
 /** From a commit to the statement that does it, and its parameters. */
-import {
-  bytesLiteral,
-  CODES,
-  escapeKey,
-  isRev,
-  numbersLiteral,
-  textsLiteral,
-} from './postgres-cells.ts'
+import { bytesLiteral, escapeKey, isRev, numbersLiteral, textsLiteral } from './postgres-cells.ts'
+import { CODES } from './table-codes.ts'
 import { DELETED, HELD, INSERTED, PUT, REMOVED, SEVERAL, TAKEN, UPDATED } from './postgres-sql.ts'
 import type { Commit, Expect, Rev, Write } from './store.ts'
 

@@ -12,7 +12,8 @@ import { StoreUnavailable } from '../src/lib/store-error.ts'
 import { afterPrefix } from '../src/lib/utf8.ts'
 import { foldedScan } from './fold.ts'
 import { checkCommit, checkPosition, checkRange } from './limits.ts'
-import { CODES, escapeKey, isFoundEscaped, LEAST_AFTER, unescapeKey } from './postgres-cells.ts'
+import { escapeKey, isFoundEscaped, LEAST_AFTER, unescapeKey } from './postgres-cells.ts'
+import { CODES } from './table-codes.ts'
 import { planCommit, type CommitPlan } from './postgres-commit.ts'
 import {
   inWordsOfOperators,

@@ -6,7 +6,8 @@
 import { Positions } from './positions.ts'
 import { ABSENT, type Known, type Overlay } from './sqlite-overlay.ts'
 import type { FrameWriter } from './sqlite-records.ts'
-import { CODES, type SqliteRows } from './sqlite-rows.ts'
+import type { SqliteRows } from './sqlite-rows.ts'
+import { CODES } from './table-codes.ts'
 import type { Expect, Table } from './store.ts'
 
 /** A write whose value is text already. */

@@ -12,7 +12,7 @@ import { behind, groupOf } from './fold.ts'
 import { END, SEEK, groupsAreKnown, seekBinding } from './sqlite-fold.ts'
 import { ABSENT, type Known, type Placed } from './sqlite-overlay.ts'
 import type { Place } from './sqlite-records.ts'
-import type { Fold, Json, Range, Row, Table } from './store.ts'
+import type { Fold, Json, Range, Row } from './store.ts'
 
 /** What `PRAGMA application_id` says of a file of ours: "SLUI". */
 export const APPLICATION_ID = 0x53_4c_55_49
@@ -28,20 +28,6 @@ export interface State {
 }
 
 export type SqliteRow = Row & { readonly rev: number }
-
-/** Tables as they stand on disk: a number never changes its meaning. */
-export const CODES: Readonly<Record<Table, number>> = {
-  bucket: 1,
-  object: 2,
-  version: 3,
-  page: 4,
-  upload: 5,
-  part: 6,
-  garbage: 7,
-  share: 8,
-  config: 9,
-  event: 10,
-}
 
 const SCHEMA = `
   CREATE TABLE row (
