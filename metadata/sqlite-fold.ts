@@ -5,6 +5,12 @@
 import { afterPrefix, compareUtf8, utf8Length } from '../src/lib/utf8.ts'
 import type { Fold, Range } from './store.ts'
 
+/**
+ * Columns of rows that are given in order, as three texts, each what JSON has between the brackets of an
+ * array; null where there is no row. SQLite keeps the order of a subquery for `group_concat`.
+ */
+export const PAGE: string = 'group_concat(json_quote(sort)), group_concat(rev), group_concat(value)'
+
 /** Above every sort key: to SQLite, any BLOB stands behind all text. */
 export const END: Uint8Array = Buffer.alloc(0)
 
@@ -28,8 +34,10 @@ export const SEEK: string = `
     FROM seek WHERE seek.sort IS NOT NULL
     LIMIT $limit
   )
-  SELECT row.sort, row.rev, row.value FROM seek CROSS JOIN row
-  ON row.partition = $partition AND row.tbl = $table AND row.sort = seek.sort`
+  SELECT ${PAGE} FROM (
+    SELECT row.sort, row.rev, row.value FROM seek CROSS JOIN row
+    ON row.partition = $partition AND row.tbl = $table AND row.sort = seek.sort
+  )`
 
 /**
  * Whether `SEEK` answers for the fold: all keys of the range have the same text before

@@ -2,7 +2,7 @@
 import { S3Error } from '../api/error.ts'
 import { StoreFull, StoreUnavailable } from '../lib/store-error.ts'
 import type { Rendered } from './render.ts'
-import { escapeXml } from './xml-write.ts'
+import { escapeXml } from './xml-escape.ts'
 
 /** By which a support case finds its request; both go out as headers too. */
 export interface RequestIds {

@@ -10,7 +10,7 @@ import { RequestHead } from './head.ts'
 import type { Rendered } from './render.ts'
 import { XmlError, type Values } from './xml-build.ts'
 import { readXml } from './xml-read.ts'
-import { escapeXml } from './xml-write.ts'
+import { escapeXml } from './xml-escape.ts'
 
 export interface PostedObject {
   /** Of the PutObject. */

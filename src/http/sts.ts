@@ -3,7 +3,7 @@ import type { S3Error } from '../api/error.ts'
 import type { StsAnswer } from '../auth/sts.ts'
 import type { RequestHead } from './head.ts'
 import type { Rendered } from './render.ts'
-import { escapeXml } from './xml-write.ts'
+import { escapeXml } from './xml-escape.ts'
 
 /** A call's form; policies are the longest of it. */
 export const STS_BYTES_MAX: number = 64 * 1024

@@ -8,7 +8,7 @@ import type { WebsiteLookup } from '../api/website.ts'
 import { asS3Error, type RequestIds } from './error-xml.ts'
 import { RequestHead } from './head.ts'
 import type { Rendered } from './render.ts'
-import { escapeXml } from './xml-write.ts'
+import { escapeXml } from './xml-escape.ts'
 
 /** Websites that a gate serves. */
 export interface Websites {
