@@ -1,5 +1,4 @@
-/** The body of a node:http request as a `Source`, with a bound on how long its client may be silent. */
-import type { IncomingMessage } from 'node:http'
+/** The body of an HTTP request as a `Source`, with a bound on how long its client may be silent. */
 import { S3Error } from '../api/error.ts'
 import type { Receiver, Source } from './body.ts'
 import type { Patience, Waiting } from './patience.ts'
@@ -8,12 +7,30 @@ import type { Patience, Waiting } from './patience.ts'
 export const DRAIN_BYTES_MAX: number = 1024 ** 2
 export const DRAIN_MS_MAX = 1000
 
+/** What of a request's body a transport shows; an `IncomingMessage` is one. */
+export interface IncomingBody {
+  /** All of it has come. */
+  readonly complete: boolean
+  /** Where it is not complete: it never will be. */
+  readonly destroyed: boolean
+  pause(): unknown
+  resume(): unknown
+  on(event: 'data', listener: (chunk: Buffer) => void): unknown
+  on(event: 'end' | 'close', listener: () => void): unknown
+}
+
+/** What the head of a request says of its body. */
+export interface Announced {
+  readonly isAnnounced: boolean
+  readonly length: number | undefined
+}
+
 export class IncomingSource implements Source, Waiting {
   readonly isAnnounced: boolean
   readonly length: number | undefined
   idleTicks = 0
   isWaiting = false
-  readonly #request: IncomingMessage
+  readonly #request: IncomingBody
   readonly #patience: Patience
   /** Asks the client for the body (100 Continue); undefined where it needs no asking, or was asked. */
   #ask: (() => void) | undefined
@@ -26,11 +43,14 @@ export class IncomingSource implements Source, Waiting {
   #drainBytes = 0
   #drained: (() => void) | undefined
 
-  constructor(request: IncomingMessage, patience: Patience, ask: (() => void) | undefined) {
-    const { headers } = request
-    const length = headers['content-length']
-    this.length = length === undefined ? undefined : Number(length)
-    this.isAnnounced = length !== undefined || headers['transfer-encoding'] !== undefined
+  constructor(
+    request: IncomingBody,
+    { isAnnounced, length }: Announced,
+    patience: Patience,
+    ask: (() => void) | undefined,
+  ) {
+    this.length = length
+    this.isAnnounced = isAnnounced
     this.#request = request
     this.#patience = patience
     this.#ask = ask

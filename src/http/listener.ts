@@ -1,16 +1,19 @@
 /**
- * node:http on one side, the pipeline on the other. Knows what of HTTP/1.1 Node leaves to its user:
- * Expect, parser errors in S3's XML, time-outs, and the connection's end after an early answer.
+ * HTTP on one side, the pipeline on the other. Plain requests come by the front (front.ts), all others by
+ * node:http. Knows what of HTTP/1.1 Node leaves to its user: Expect, parser errors in S3's XML, time-outs,
+ * and the connection's end after an early answer.
  */
 import type { IncomingMessage, Server, ServerOptions, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { IncomingSource } from './body-incoming.ts'
+import { type Announced, type IncomingBody, IncomingSource } from './body-incoming.ts'
 import { believed, type IsTrusted, type Origin } from './forwarded.ts'
+import { Front } from './front.ts'
+import type { PlainHead } from './front-head.ts'
 import { answerParserError } from './parser-error.ts'
 import { Patience } from './patience.ts'
 import type { Pipeline } from './pipeline.ts'
-import { OutgoingSink } from './sink-outgoing.ts'
-import type { Arrival } from './sink.ts'
+import { type Outgoing, OutgoingSink } from './sink-outgoing.ts'
+import type { Arrival, Sink } from './sink.ts'
 
 /** What `http.createServer` (or https) must be given: these cannot be set afterwards. */
 export const SERVER_OPTIONS: Readonly<ServerOptions> = {
@@ -40,6 +43,8 @@ export interface ListenerOptions {
   readonly bodyTimeoutMs: number
   /** Takes a request that is not S3's: true where it did. */
   readonly intercept: (request: IncomingMessage, response: ServerResponse) => boolean
+  /** False where `intercept` would take it. */
+  readonly isOurs: (head: PlainHead) => boolean
   /** Proxies whose X-Forwarded headers are believed. */
   readonly isTrusted?: IsTrusted | undefined
   readonly hostId: string
@@ -63,14 +68,23 @@ export function createListener(options: ListenerOptions): Listener {
   const { pipeline, intercept } = options
   const patience = new Patience(options.bodyTimeoutMs)
 
+  function open(
+    request: IncomingBody & Incoming,
+    response: Outgoing,
+    announced: Announced,
+    ask: (() => void) | undefined,
+  ): { readonly arrival: Arrival; readonly sink: Sink } {
+    const source = new IncomingSource(request, announced, patience, ask)
+    const sink = new OutgoingSink(response, request.method === 'HEAD', source, patience)
+    return { arrival: new IncomingArrival(request, source, options.isTrusted), sink }
+  }
+
   function serve(
     request: IncomingMessage,
     response: ServerResponse,
     ask: (() => void) | undefined,
   ): void {
-    const source = new IncomingSource(request, patience, ask)
-    const sink = new OutgoingSink(response, source, patience)
-    const arrival = new IncomingArrival(request, source, options.isTrusted)
+    const { arrival, sink } = open(request, response, announcedBy(request), ask)
     const connection: Connection = request.socket
     const earlier = connection[TURN]
     // Pipelined requests take turns: a GET must see the PUT that was sent before it.
@@ -87,6 +101,19 @@ export function createListener(options: ListenerOptions): Listener {
       if (connection[TURN] === turn) connection[TURN] = undefined
     })
   }
+
+  const front = new Front({
+    isOurs: options.isOurs,
+    refuseBroken(socket) {
+      const error = Object.assign(new Error('no more will come'), { code: 'HPE_INVALID_EOF_STATE' })
+      answerParserError(error, socket, options.nextRequestId(), options.hostId)
+    },
+    serve(plain, response, { bodyBytes }, ask) {
+      const announced = { isAnnounced: bodyBytes !== undefined, length: bodyBytes }
+      const { arrival, sink } = open(plain, response, announced, ask)
+      void pipeline.handle(arrival, sink)
+    },
+  })
 
   const request: Answer = (incoming, outgoing) => {
     if (!intercept(incoming, outgoing)) serve(incoming, outgoing, undefined)
@@ -107,8 +134,20 @@ export function createListener(options: ListenerOptions): Listener {
       server.on('checkContinue', checkContinue)
       server.on('checkExpectation', request)
       server.on('clientError', clientError)
+      front.attach(server)
     },
-    [Symbol.dispose]: () => patience[Symbol.dispose](),
+    [Symbol.dispose]() {
+      front[Symbol.dispose]()
+      patience[Symbol.dispose]()
+    },
+  }
+}
+
+function announcedBy({ headers }: IncomingMessage): Announced {
+  const length = headers['content-length']
+  return {
+    isAnnounced: length !== undefined || headers['transfer-encoding'] !== undefined,
+    length: length === undefined ? undefined : Number(length),
   }
 }
 
@@ -120,12 +159,20 @@ function mayWait(connection: Connection): boolean {
   return waiting <= PIPELINED_MAX
 }
 
+/** What an arrival is made of; an `IncomingMessage` that is a request has it all. */
+interface Incoming {
+  readonly method?: string | undefined
+  readonly url?: string | undefined
+  readonly rawHeaders: readonly string[]
+  readonly socket: Socket
+}
+
 class IncomingArrival implements Arrival {
   readonly source: IncomingSource
-  readonly #request: IncomingMessage
+  readonly #request: Incoming
   readonly #origin: Origin | undefined
 
-  constructor(request: IncomingMessage, source: IncomingSource, isTrusted: IsTrusted | undefined) {
+  constructor(request: Incoming, source: IncomingSource, isTrusted: IsTrusted | undefined) {
     this.source = source
     this.#request = request
     if (isTrusted !== undefined) this.#origin = believed(directOrigin(request), isTrusted)
@@ -152,6 +199,6 @@ class IncomingArrival implements Arrival {
   }
 }
 
-function directOrigin({ socket, rawHeaders }: IncomingMessage): Origin {
+function directOrigin({ socket, rawHeaders }: Incoming): Origin {
   return { remoteAddress: socket.remoteAddress ?? '', isSecure: 'encrypted' in socket, rawHeaders }
 }

@@ -15,7 +15,7 @@ import { Intake } from './intake.ts'
 import { createListener } from './listener.ts'
 import { createPipeline, signedOnly, type Authorize } from './pipeline.ts'
 import type { RequestEntry } from './request-entry.ts'
-import { answerTracker, type TrackerDesk } from './tracker-paths.ts'
+import { answerTracker, isTrackers, type TrackerDesk } from './tracker-paths.ts'
 import { isWebsite, type Websites } from './website.ts'
 
 export { SERVER_OPTIONS } from './listener.ts'
@@ -114,6 +114,11 @@ export function openGate(options: GateOptions): Gate {
         return true
       }
       return options.tracker !== undefined && answerTracker(options.tracker, request, response)
+    },
+    isOurs({ method, url, host, authorization }) {
+      if (isWebsite(host, websites.domains)) return true
+      if (options.controlOnMain && control.owns(method, url, authorization)) return false
+      return options.tracker === undefined || !isTrackers(method, url)
     },
   })
 

@@ -1,14 +1,30 @@
-/** A node:http response as a `Sink`. */
-import type { ServerResponse } from 'node:http'
+/** An HTTP response as a `Sink`. */
 import type { Body } from '../lib/stream.ts'
 import type { IncomingSource } from './body-incoming.ts'
 import type { Patience, Waiting } from './patience.ts'
 import type { Sink } from './sink.ts'
 
+/** What of a response a transport shows; a `ServerResponse` is one. */
+export interface Outgoing {
+  readonly destroyed: boolean
+  readonly headersSent: boolean
+  /** Ended, and the system has all of it. */
+  readonly writableFinished: boolean
+  readonly socket: { destroySoon(): void } | null
+  /** Throws where a header cannot be sent. */
+  writeHead(status: number, headers: string[]): unknown
+  flushHeaders(): void
+  write(chunk: Uint8Array | string, isDone?: () => void): unknown
+  end(body?: Uint8Array | string): unknown
+  destroy(): unknown
+  once(event: 'close', listener: () => void): unknown
+}
+
 export class OutgoingSink implements Sink, Waiting {
   idleTicks = 0
   isWaiting = false
-  readonly #response: ServerResponse
+  readonly #response: Outgoing
+  readonly #isHead: boolean
   readonly #source: IncomingSource
   readonly #patience: Patience
   /** Tells the writer of a streamed body that its chunk is out, or that nobody wants it any more. */
@@ -16,8 +32,9 @@ export class OutgoingSink implements Sink, Waiting {
   /** Calls it; made once a streamed body begins. */
   #written: (() => void) | undefined
 
-  constructor(response: ServerResponse, source: IncomingSource, patience: Patience) {
+  constructor(response: Outgoing, isHead: boolean, source: IncomingSource, patience: Patience) {
     this.#response = response
+    this.#isHead = isHead
     this.#source = source
     this.#patience = patience
   }
@@ -33,7 +50,7 @@ export class OutgoingSink implements Sink, Waiting {
   send(status: number, headers: string[], body: Uint8Array | string | undefined): void {
     const response = this.#response
     if (response.destroyed) return
-    if (response.req.method !== 'HEAD' && status !== 204 && status !== 304) {
+    if (!this.#isHead && status !== 204 && status !== 304) {
       if (valueOf(headers, 'content-length') === undefined) {
         headers.push('content-length', String(lengthOf(body)))
       }
@@ -52,7 +69,7 @@ export class OutgoingSink implements Sink, Waiting {
   async stream(status: number, headers: string[], body: Body): Promise<number> {
     const response = this.#response
     const length = valueOf(headers, 'content-length')
-    const isHead = response.req.method === 'HEAD'
+    const isHead = this.#isHead
     let sent = 0
     let isWhole = false
     try {

@@ -15,18 +15,26 @@ export const ANNOUNCE_PATH = '/announce'
 const SCRAPE_PATH = '/scrape'
 const NAMES_HASH = /(?:^|&)info_hash=/
 
+/** Whether a request is the tracker's. */
+export function isTrackers(method: string | undefined, url: string): boolean {
+  if (method !== 'GET' && method !== 'HEAD') return false
+  const question = url.indexOf('?')
+  if (question !== ANNOUNCE_PATH.length && question !== SCRAPE_PATH.length) return false
+  const path = url.slice(0, question)
+  if (path !== ANNOUNCE_PATH && path !== SCRAPE_PATH) return false
+  return NAMES_HASH.test(url.slice(question + 1))
+}
+
 /** Answers a request that is the tracker's; false: it is not, and nothing was done. */
 export function answerTracker(
   desk: TrackerDesk,
   { method, url = '', socket }: IncomingMessage,
   response: ServerResponse,
 ): boolean {
-  if (method !== 'GET' && method !== 'HEAD') return false
+  if (!isTrackers(method, url)) return false
   const question = url.indexOf('?')
-  const path = url.slice(0, Math.max(0, question))
-  if (path !== ANNOUNCE_PATH && path !== SCRAPE_PATH) return false
+  const path = url.slice(0, question)
   const query = url.slice(question + 1)
-  if (!NAMES_HASH.test(query)) return false
   const answer =
     path === ANNOUNCE_PATH ? desk.announce(query, socket.remoteAddress ?? '') : desk.scrape(query)
   const headers = { 'content-type': 'text/plain', 'content-length': answer.length }
