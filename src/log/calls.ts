@@ -66,11 +66,7 @@ function read(log: LogStore, call: number, body: FrameBody): Buffer | Promise<Bu
   }
 }
 
-function readOrSaveState(
-  meta: MetaStore,
-  call: number,
-  body: FrameBody,
-): Buffer | Promise<Buffer> {
+function readOrSaveState(meta: MetaStore, call: number, body: FrameBody): Buffer | Promise<Buffer> {
   if (call === CALL.LOAD_HARD_STATE) {
     body.end()
     return meta.loadHardState().then(encodeHardState)

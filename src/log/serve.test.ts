@@ -6,6 +6,7 @@ import { logContract } from './contract.ts'
 import { openInMemory } from './memory.ts'
 import { type LogEngineName, openLog } from './open.ts'
 import { LogServer } from './serve.ts'
+import { SocketPlace } from './socket-place.ts'
 import { connectLog } from './socket-client.fixture.ts'
 import type { StorageEngine } from './store.ts'
 
@@ -14,7 +15,8 @@ afterAll(() => rmSync(root, { recursive: true }))
 
 /** A client whose server ends with it. */
 async function served(engine: StorageEngine, socket: string): Promise<StorageEngine> {
-  const server = await LogServer.open({ engine, path: socket, handoverMs: 50 })
+  const place = await SocketPlace.hold(socket)
+  const server = await LogServer.open({ engine, place, handoverMs: 50 })
   const client = await connectLog(socket)
   const { log, meta } = client
   return {
@@ -23,6 +25,7 @@ async function served(engine: StorageEngine, socket: string): Promise<StorageEng
     async [Symbol.asyncDispose]() {
       await client[Symbol.asyncDispose]()
       await server[Symbol.asyncDispose]()
+      place[Symbol.dispose]()
       await engine[Symbol.asyncDispose]()
     },
   }
@@ -36,9 +39,11 @@ function staying(engine: LogEngineName): () => { open(): Promise<StorageEngine> 
     let server: Promise<LogServer> | undefined
     const start = async (): Promise<LogServer> => {
       const served = await openLog({ engine, path: path.join(folder, 'log') })
-      const started = await LogServer.open({ engine: served, path: socket, handoverMs: 50 })
+      const place = await SocketPlace.hold(socket)
+      const started = await LogServer.open({ engine: served, place, handoverMs: 50 })
       onTestFinished(async () => {
         await started[Symbol.asyncDispose]()
+        place[Symbol.dispose]()
         await served[Symbol.asyncDispose]()
       })
       return started

@@ -6,7 +6,7 @@
 import { createServer, type Server, type Socket } from 'node:net'
 import { StoreLocked } from '../lib/store-error.ts'
 import { Session } from './session.ts'
-import { SocketPlace } from './socket-place.ts'
+import type { SocketPlace } from './socket-place.ts'
 import type { StorageEngine } from './store.ts'
 
 /** Connections that are open at once; all but one wait, or are on their way out. */
@@ -18,42 +18,40 @@ const HANDOVER_MS = 2000
 
 export interface LogServerOptions {
   readonly engine: StorageEngine
-  /** Where the socket is made; at most 100 bytes. */
-  readonly path: string
+  /** Where the socket is made. */
+  readonly place: SocketPlace
   readonly patienceMs?: number
   readonly handoverMs?: number
 }
 
 export class LogServer implements AsyncDisposable {
   readonly #options: Required<LogServerOptions>
-  readonly #place: SocketPlace
   readonly #server: Server
   readonly #sessions = new Set<Session>()
   /** Of the client that uses the engine. */
   #current: Session | undefined
   #isClosing = false
 
-  private constructor(options: Required<LogServerOptions>, place: SocketPlace, server: Server) {
+  private constructor(options: Required<LogServerOptions>, server: Server) {
     this.#options = options
-    this.#place = place
     this.#server = server
     server.maxConnections = CONNECTIONS_MAX
     server.on('connection', (socket: Socket) => this.#meet(socket))
   }
 
-  /** Rejects with `StoreLocked` where another server answers at that path. The engine stays the caller's. */
+  /** Engine and place stay the caller's. */
   static async open(options: LogServerOptions): Promise<LogServer> {
-    const { patienceMs = PATIENCE_MS, handoverMs = HANDOVER_MS } = options
+    const { patienceMs = PATIENCE_MS, handoverMs = HANDOVER_MS, place } = options
     const server = createServer({ allowHalfOpen: true })
-    const place = await SocketPlace.take(server, options.path)
-    return new LogServer({ ...options, patienceMs, handoverMs }, place, server)
+    const opened = new LogServer({ ...options, patienceMs, handoverMs }, server)
+    await place.listen(server)
+    return opened
   }
 
   /** Answers what was asked, and takes nothing more. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#isClosing) return
     this.#isClosing = true
-    this.#place.release()
     const closed = new Promise<void>((resolve) => {
       this.#server.close(() => resolve())
     })
@@ -81,11 +79,14 @@ export class LogServer implements AsyncDisposable {
           throw new StoreLocked('Another client uses this log')
       }
       this.#current = session
-      void session.rest.then(() => {
-        this.#current = undefined
-      })
+      void this.#leave(session)
     } finally {
       clearTimeout(timer)
     }
+  }
+
+  async #leave(session: Session): Promise<void> {
+    await session.rest
+    this.#current = undefined
   }
 }

@@ -143,10 +143,17 @@ export class Session {
       )
     this.#phase = 'waiting'
     this.#socket.setTimeout(0)
-    this.#options.admit(this).then(
-      () => this.#welcome(id),
-      (error: unknown) => this.#fail(id, error),
-    )
+    void this.#enter(id)
+  }
+
+  async #enter(id: number): Promise<void> {
+    try {
+      await this.#options.admit(this)
+    } catch (error) {
+      this.#fail(id, error)
+      return
+    }
+    this.#welcome(id)
   }
 
   /** Version, flags, the most bytes of a frame, how things stand, the engine's name. */
@@ -173,16 +180,16 @@ export class Session {
     }
     this.#calls++
     this.#callBytes += weight
-    answer.then(
-      (reply) => {
-        this.#outbox.reply(id, CODE.DONE, reply)
-        this.#done(weight)
-      },
-      (error: unknown) => {
-        this.#fail(id, error)
-        this.#done(weight)
-      },
-    )
+    void this.#answer(id, answer, weight)
+  }
+
+  async #answer(id: number, answer: Promise<Buffer>, weight: number): Promise<void> {
+    try {
+      this.#outbox.reply(id, CODE.DONE, await answer)
+    } catch (error) {
+      this.#fail(id, error)
+    }
+    this.#done(weight)
   }
 
   #done(weight: number): void {
@@ -197,12 +204,17 @@ export class Session {
       throw new RangeError(`${WAITS_MAX} calls wait for entries already`)
     const answer = carryOut(this.#options.engine, CALL.WAIT_DURABLE, body) as Promise<Buffer>
     this.#waits++
-    answer
-      .finally(() => this.#waits--)
-      .then(
-        (reply) => this.#outbox.reply(id, CODE.DONE, reply),
-        (error: unknown) => this.#fail(id, error),
-      )
+    void this.#answerWait(id, answer)
+  }
+
+  async #answerWait(id: number, answer: Promise<Buffer>): Promise<void> {
+    try {
+      this.#outbox.reply(id, CODE.DONE, await answer)
+    } catch (error) {
+      this.#fail(id, error)
+    } finally {
+      this.#waits--
+    }
   }
 
   /** Some errors end the connection. */

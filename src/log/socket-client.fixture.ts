@@ -126,7 +126,12 @@ export async function connectLog(path: string): Promise<StorageEngine> {
   try {
     const welcome = await wire.greet()
     const [, flags] = [welcome.u32(), welcome.u32(), welcome.u32()]
-    const log = new SocketLog(wire, flags === 1, mirrorIn(welcome), welcome.take(welcome.left).toString())
+    const log = new SocketLog(
+      wire,
+      flags === 1,
+      mirrorIn(welcome),
+      welcome.take(welcome.left).toString(),
+    )
     await log.learn()
     const meta = new SocketState(wire, () => log.isClosed)
     return { log, meta, [Symbol.asyncDispose]: () => log[Symbol.asyncDispose]() }
@@ -262,7 +267,11 @@ class SocketLog implements LogStore {
     while (body.left > 0) {
       const at = body.u64()
       const [whereBytes, messageBytes] = [body.u32(), body.u32()]
-      yield { where: body.take(whereBytes).toString(), at, message: body.take(messageBytes).toString() }
+      yield {
+        where: body.take(whereBytes).toString(),
+        at,
+        message: body.take(messageBytes).toString(),
+      }
     }
   }
 
