@@ -1,5 +1,5 @@
 //! Writers of a d-engine cluster: `load WRITERS URL...`. Reads words from standard input, a line each, and
-//! answers each with a line: `go`, `hold` (resolves once nothing is under way), `count`, `check`, `seal`.
+//! answers each with a line: `go`, `hold` (once nothing is under way), `count`, `check`; `seal`, `check sealed`, `forget`.
 //!
 //! Each writer has keys of its own, writes each of them four times, and knows of each what was acknowledged last and
 //! what was tried last: `check` reads all of them, linearizably, and finds neither less nor more.
@@ -75,6 +75,13 @@ async fn answer(word: &str, urls: &[String], shared: &Shared) -> String {
         "check" => {
             let known = shared.keys.lock().unwrap().clone();
             return check(urls, &known).await;
+        }
+        // What was acknowledged since the last `seal` may be gone.
+        "forget" => {
+            let sealed = shared.sealed.lock().unwrap();
+            for (key, known) in shared.keys.lock().unwrap().iter_mut() {
+                known.acknowledged = sealed.get(key).and_then(|known| known.acknowledged);
+            }
         }
         // What was written since may be there or not.
         "check sealed" => {
