@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import { LOG_ENGINES, type LogEngineName, openLog } from '../log/open.ts'
 import { LogServer } from '../log/serve.ts'
-import { SocketPlace } from '../log/socket-place.ts'
+import { SOCKET_PATH_BYTES_MAX, SocketPlace } from '../log/socket-place.ts'
 import { type Flags, type Invocation, UsageError } from './commands.ts'
 import { Interruption } from './interruption.ts'
 
@@ -10,6 +10,8 @@ export async function logServe({ flags, json }: Invocation): Promise<number> {
   const socket = needed(flags, 'socket')
   const folder = needed(flags, 'data')
   const engine = engineFlag(flags)
+  if (Buffer.byteLength(socket) > SOCKET_PATH_BYTES_MAX)
+    throw new UsageError(`--socket has at most ${SOCKET_PATH_BYTES_MAX} bytes`)
   using interruption = new Interruption('')
   using place = await SocketPlace.hold(socket)
   await using opened = await openLog({ engine, path: folder })

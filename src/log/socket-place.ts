@@ -9,7 +9,7 @@ import { type FolderLock, lockFile } from '../lib/folder-lock.ts'
 import { StoreLocked } from '../lib/store-error.ts'
 
 /** What fits into the address of a socket on all systems. */
-const PATH_BYTES_MAX = 100
+export const SOCKET_PATH_BYTES_MAX = 100
 
 export class SocketPlace implements Disposable {
   readonly #path: string
@@ -22,8 +22,10 @@ export class SocketPlace implements Disposable {
 
   /** `StoreLocked` where another server has it, or something else stands there: then nothing was touched. */
   static async hold(path: string): Promise<SocketPlace> {
-    if (Buffer.byteLength(path) > PATH_BYTES_MAX)
-      throw new RangeError(`The path of a socket has at most ${PATH_BYTES_MAX} bytes: ${path}`)
+    if (Buffer.byteLength(path) > SOCKET_PATH_BYTES_MAX)
+      throw new RangeError(
+        `The path of a socket has at most ${SOCKET_PATH_BYTES_MAX} bytes: ${path}`,
+      )
     const lock = lockFile(path)
     try {
       await clear(path)
