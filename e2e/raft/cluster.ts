@@ -18,8 +18,9 @@ import { Load, Place, type Status } from './processes.ts'
 
 const NODES = 3
 const WRITERS = 16
-/** So long may the cluster take until all have everything. */
-const SETTLE_MS = 60_000
+/** Standing still for so long although one lacks something, the cluster gets another leader; and so long may it take in all. */
+const STUCK_MS = 4000
+const SETTLE_MS = 180_000
 /** Standing still for so long, it has settled. */
 const STILL_MS = 500
 /** Every so many rounds all is killed at once. */
@@ -60,6 +61,7 @@ class Cluster {
   readonly #places: readonly Place[]
   readonly #options: ClusterOptions
   #load: Load | undefined
+  #nudges = 0
   readonly #kills: Record<Kind, number> = { node: 0, log: 0, 'node and log': 0, everything: 0 }
 
   constructor(folder: string, options: ClusterOptions) {
@@ -86,7 +88,7 @@ class Cluster {
     const killed = Object.entries(this.#kills).map(([kind, count]) => `${kind} ${count}`)
     console.log(`cluster: ${rounds} rounds, killed: ${killed.join(', ')}; ${counts}`)
     console.log(
-      `cluster: ${resumed} times calls were told again to a new server, ${restarts} nodes asked to be started again`,
+      `cluster: ${resumed} times calls were told again to a new server, ${restarts} nodes asked to be started again, ${this.#nudges} times another leader was needed`,
     )
     console.log(`cluster: ${told}`)
     const lost = told.includes(' 0 wrong') ? undefined : told
@@ -152,19 +154,35 @@ class Cluster {
   /** Holds the writers until all three logs have the same last entry, and all of it is applied. */
   async #settle(): Promise<void> {
     await this.#load!.say('hold')
-    const end = Date.now() + SETTLE_MS
-    let since = Date.now()
+    const begin = Date.now()
+    let since = begin
     let before = ''
     for (;;) {
       this.#checkAlive()
       const statuses = this.#places.map(({ status }) => status)
       const now = JSON.stringify(statuses)
-      if (now !== before || !areEven(statuses)) since = Date.now()
+      if (now !== before) since = Date.now()
       before = now
-      if (Date.now() - since > STILL_MS) return
-      if (Date.now() > end) throw new Error(`the cluster does not settle: ${now}`)
+      const stillMs = Date.now() - since
+      if (stillMs > STILL_MS && areEven(statuses)) return
+      if (Date.now() - begin > SETTLE_MS) throw new Error(`the cluster does not settle: ${now}`)
+      if (stillMs > STUCK_MS) await this.#nudge()
       await sleep(20)
     }
+  }
+
+  /**
+   * A leader of d-engine 0.2.4 does not send again what a node had acknowledged from memory and then lost,
+   * so that this node stays behind for as long as it leads. One of two that have everything is killed, by
+   * turns: the leader is among them.
+   */
+  async #nudge(): Promise<void> {
+    const most = Math.max(...this.#places.map(({ status }) => status?.index ?? 0))
+    const ahead = this.#places.filter(({ status }) => status?.index === most)
+    if (ahead.length < 2) return
+    const place = ahead[this.#nudges++ % ahead.length]!
+    await place.killNode()
+    place.startNode()
   }
 
   #checkAlive(): void {

@@ -115,7 +115,10 @@ export class Place {
   }
 }
 
-/** Elections within a second; the log is kept whole, so that all that a node knows comes from it. */
+/**
+ * Elections within a second; the log is kept whole, so that all that a node knows comes from it. d-engine
+ * sends it whole, too, to a node that has lost touch: so in large pieces.
+ */
 function configOf(number: number, ports: readonly number[], data: string): string {
   const members = ports.map(
     (port, i) =>
@@ -136,6 +139,10 @@ snapshots_dir = '${data}/snapshots/${number}'
 
 [raft.persistence]
 flush_policy = { Batch = { idle_flush_interval_ms = 5 } }
+
+[raft.replication]
+rpc_append_entries_clock_in_ms = 50
+append_entries_max_entries_per_replication = 2000
 
 [raft.election]
 election_timeout_min = 300

@@ -168,9 +168,7 @@ class SocketLog implements LogStore {
       next = body.u64() + 1
       while (body.left > 0) this.#terms.note(body.u64(), body.u64())
     }
-    const stats = await this.#wire.call(CALL.STATS)
-    const [, , , sizeBytes, files, changes, syncs] = Array.from({ length: 7 }, () => stats.u64())
-    this.#stats = { sizeBytes: sizeBytes!, files: files!, changes: changes!, syncs: syncs! }
+    await this.#measure()
   }
 
   async persistEntries(entries: readonly LogEntry[]): Promise<void> {
@@ -298,7 +296,13 @@ class SocketLog implements LogStore {
 
   async #change(call: number, body?: Buffer): Promise<void> {
     this.#mirror = mirrorIn(await this.#wire.call(call, body))
-    if (call !== CALL.FLUSH) this.#stats.changes++
+    await this.#measure()
+  }
+
+  async #measure(): Promise<void> {
+    const stats = await this.#wire.call(CALL.STATS)
+    const [, , , sizeBytes, files, changes, syncs] = Array.from({ length: 7 }, () => stats.u64())
+    this.#stats = { sizeBytes: sizeBytes!, files: files!, changes: changes!, syncs: syncs! }
   }
 
   async #read(from: number, to: number, maxBytes: number): Promise<LogEntry[]> {

@@ -16,6 +16,8 @@ use d_engine::{Client, ClientApi};
 
 const WRITES_PER_KEY: u64 = 4;
 const KEYS_PER_READ: usize = 100;
+/// Between the writes of a writer: the log is kept whole, and read whole at each start.
+const PAUSE: Duration = Duration::from_millis(15);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
 const AFTER_A_FAILURE: Duration = Duration::from_millis(200);
 const READ_TRIES: usize = 60;
@@ -128,6 +130,7 @@ async fn write_for_ever(writer: u64, urls: Vec<String>, shared: Arc<Shared>) {
             client = None;
         }
         shared.under_way.fetch_sub(1, Ordering::SeqCst);
+        tokio::time::sleep(PAUSE).await;
     }
 }
 
