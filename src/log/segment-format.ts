@@ -16,7 +16,7 @@
  *
  * Kinds 0 to 2 are entries. Kind 3 says what happens to entries; the first byte of its payload is which.
  */
-import { crc32 } from 'node:zlib'
+import { crc32 } from '@node-rs/crc32'
 import { Crc32Words } from '../lib/crc32-words.ts'
 import type { LogId } from './store.ts'
 

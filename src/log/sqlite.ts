@@ -5,7 +5,7 @@
  * SQLite has no checksums of its own, so each row has one.
  */
 import Sqlite from 'better-sqlite3'
-import { crc32 } from 'node:zlib'
+import { crc32 } from '@node-rs/crc32'
 import { SqliteLog } from '../lib/sqlite-log.ts'
 import type { SqliteLayout } from '../lib/sqlite-open.ts'
 import { StoreFull } from '../lib/store-error.ts'
