@@ -50,15 +50,19 @@ async function main(): Promise<void> {
   if (!runs('protoc')) aptInstall(['protobuf-compiler'])
   if (!runs('protoc')) throw new Error('protoc has to be installed (protobuf-compiler)')
   if (!runs(CARGO)) throw new Error('cargo 1.88 or newer has to be installed (rustup.rs)')
+  console.log('test:raft: building d-engine, which takes some minutes the first time')
   let begin = Date.now()
-  if ((await cargo(['build', '--locked', '--bins', '--tests'])) !== 0)
+  if ((await cargo(['build', '--locked', '--quiet', '--bins', '--tests'])) !== 0)
     throw new Error(
       'd-engine could not be built: is the registry of crates within reach? Nothing was tested',
     )
   console.log(`test:raft: built in ${secondsSince(begin)} s`)
   begin = Date.now()
   const before = counts.passed
-  if ((await cargo(['test', '--locked'], countResults)) !== 0 && counts.failed === 0)
+  if (
+    (await cargo(['test', '--locked', '--quiet', '--', '--format=pretty'], countResults)) !== 0 &&
+    counts.failed === 0
+  )
     counts.failed++
   if (counts.passed === before) throw new Error('no test of d-engine ran')
   console.log(`test:raft: d-engine's suite took ${secondsSince(begin)} s`)

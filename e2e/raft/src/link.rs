@@ -156,6 +156,10 @@ impl Shared {
     }
 }
 
+fn stopped() -> std::io::Error {
+    std::io::Error::new(std::io::ErrorKind::ConnectionAborted, "the server stops")
+}
+
 fn unreachable_log(why: &str) -> Refusal {
     Refusal {
         code: UNREACHABLE,
@@ -243,7 +247,10 @@ fn resume(shared: &Shared, stream: &UnixStream) -> std::io::Result<()> {
             Some((call, body)) => {
                 let mut stream = stream;
                 stream.write_all(&wire::frame(1, call, &body))?;
-                wire::read_reply(&mut stream)?.outcome
+                match wire::read_reply(&mut stream)?.outcome {
+                    Err(refusal) if refusal.code == wire::STORE_CLOSED => return Err(stopped()),
+                    outcome => outcome,
+                }
             }
         };
         let mut state = shared.lock();
@@ -378,5 +385,60 @@ fn note(state: &mut State, call: u8, outcome: &Outcome) {
         && !body.is_empty()
     {
         state.standing = Standing::read(body);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use d_engine_proto::common::{Entry, LogId};
+
+    fn entries(range: std::ops::Range<u64>) -> Vec<u8> {
+        let entries: Vec<Entry> = range
+            .map(|index| Entry {
+                index,
+                term: 1,
+                payload: None,
+            })
+            .collect();
+        let mut bytes = Vec::new();
+        wire::write_entries(&entries, &mut bytes);
+        bytes
+    }
+
+    fn purged(index: u64) -> Standing {
+        let boundary = (index > 0).then_some(LogId { index, term: 1 });
+        Standing {
+            boundary,
+            last: LogId { index: 9, term: 1 },
+        }
+    }
+
+    fn replacing(from: u64, entries: Vec<u8>) -> Vec<u8> {
+        [from.to_le_bytes().to_vec(), entries].concat()
+    }
+
+    #[test]
+    fn what_is_told_again_stands_for_what_may_be_there() {
+        let told = again(PERSIST, &entries(5..8), &purged(0));
+        assert_eq!(told, Some((REPLACE, replacing(5, entries(5..8)))));
+        let told = again(REPLACE, &replacing(5, entries(5..8)), &purged(4));
+        assert_eq!(told, Some((REPLACE, replacing(5, entries(5..8)))));
+        let told = again(TRUNCATE, &5u64.to_le_bytes(), &purged(4));
+        assert_eq!(told, Some((TRUNCATE, 5u64.to_le_bytes().to_vec())));
+        let told = again(PURGE, &[1; 16], &purged(4));
+        assert_eq!(told, Some((PURGE, vec![1; 16])));
+    }
+
+    #[test]
+    fn what_was_purged_since_is_left_out() {
+        let told = again(PERSIST, &entries(5..8), &purged(6));
+        assert_eq!(told, Some((REPLACE, replacing(7, entries(7..8)))));
+        assert_eq!(again(PERSIST, &entries(5..8), &purged(7)), None);
+        assert_eq!(
+            again(REPLACE, &replacing(5, entries(5..8)), &purged(9)),
+            None
+        );
+        assert_eq!(again(TRUNCATE, &5u64.to_le_bytes(), &purged(5)), None);
     }
 }

@@ -178,7 +178,7 @@ async fn check(urls: &[String], known: &BTreeMap<String, Known>) -> String {
             return "check failed: no linearizable read".into();
         };
         for ((key, known), value) in page.iter().zip(values) {
-            let found = value.as_ref().and_then(|value| number_in(value));
+            let found = value.as_ref().and_then(number_in);
             // Of none that was acknowledged: any that was tried may be there, or none.
             let is_right = match (known.acknowledged, found) {
                 (None, None) => value.is_none(),
