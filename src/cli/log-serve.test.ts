@@ -82,6 +82,7 @@ test.each([
     ['--socket', 'x', '--data', 'x', '--engine', 'lmdb'],
     '--engine is one of segment, sqlite, memory',
   ],
+  [['--socket', '/nowhere/x', '--data', 'x'], '--socket: there is no folder /nowhere'],
   [['--socket', 'x'.repeat(101), '--data', 'x'], `--socket has at most 100 bytes`],
 ])('%j is a command line that is wrong, and says how', async (words, text) => {
   const served = serve(...words)

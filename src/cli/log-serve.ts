@@ -1,5 +1,7 @@
 /** `sluice log serve`: a log that other programs use over a Unix socket, until it is told to stop. */
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { LOG_ENGINES, type LogEngineName, openLog } from '../log/open.ts'
 import { LogServer } from '../log/serve.ts'
 import { SOCKET_PATH_BYTES_MAX, SocketPlace } from '../log/socket-place.ts'
@@ -12,6 +14,8 @@ export async function logServe({ flags, json }: Invocation): Promise<number> {
   const engine = engineFlag(flags)
   if (Buffer.byteLength(socket) > SOCKET_PATH_BYTES_MAX)
     throw new UsageError(`--socket has at most ${SOCKET_PATH_BYTES_MAX} bytes`)
+  if (!existsSync(dirname(socket)))
+    throw new UsageError(`--socket: there is no folder ${dirname(socket)}`)
   using interruption = new Interruption('')
   using place = await SocketPlace.hold(socket)
   await using opened = await openLog({ engine, path: folder })
