@@ -2,6 +2,7 @@
 import { Crc32Words } from '../lib/crc32-words.ts'
 import type { LogDisk } from './disk.ts'
 import {
+  GROUP_UNIT,
   GROUPS,
   headAt,
   RECORD_BYTES,
@@ -105,9 +106,9 @@ export class SegmentScan {
   /** Size of the record that may stand there, where the window is; 0: none does. */
   #plausibleSize(at: number, lastIndex: number): number {
     const size = sizeAt(this.#window, at - this.#start)
-    if (size < RECORD_BYTES || at + size > this.#place.limit) return 0
-    const { index } = headAt(this.#window, at - this.#start)
-    return index > lastIndex + INDEX_AHEAD ? 0 : size
+    if (size < RECORD_BYTES || at + size > this.#place.limit || isPlace(size)) return 0
+    const { index, term } = headAt(this.#window, at - this.#start)
+    return index > lastIndex + INDEX_AHEAD || term > Number.MAX_SAFE_INTEGER ? 0 : size
   }
 
   #soundAt(at: number): RecordHead | undefined {
@@ -132,4 +133,13 @@ export class SegmentScan {
     this.#start = at
     return bytes <= this.#window.length
   }
+}
+
+/**
+ * Whether that is the word with the group of a record of an earlier use, 8 bytes before, and no size: there
+ * are as many of them as records, and each would have megabytes compared. A record of just that size is not
+ * found either, nor need it be, where another stands behind it.
+ */
+function isPlace(size: number): boolean {
+  return size >= GROUP_UNIT && size % GROUP_UNIT < RECORD_BYTES
 }
