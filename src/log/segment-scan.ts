@@ -35,7 +35,8 @@ export class SegmentScan {
   readonly #place: Place
   #window: Buffer = Buffer.alloc(0)
   #crc = new Crc32Words(this.#window)
-  /** Where the window stands in the file. */
+  /** Bytes of the file in the window, and where they stand in it. */
+  #filled = 0
   #start = 0
   /** Where the next record begins, or what is no record. */
   at: number
@@ -125,13 +126,15 @@ export class SegmentScan {
   #has(at: number, bytes: number): boolean {
     const { disk, fd, limit } = this.#place
     if (at + bytes > limit) return false
-    if (at >= this.#start && at + bytes <= this.#start + this.#window.length) return true
+    if (at >= this.#start && at + bytes <= this.#start + this.#filled) return true
     const want = Math.min(Math.max(WINDOW_BYTES, bytes), limit - at)
-    const buffer = Buffer.allocUnsafeSlow(want)
-    this.#window = buffer.subarray(0, disk.read(fd, buffer, at))
-    this.#crc = new Crc32Words(this.#window)
+    if (want > this.#window.length) {
+      this.#window = Buffer.allocUnsafeSlow(want)
+      this.#crc = new Crc32Words(this.#window)
+    }
+    this.#filled = disk.read(fd, this.#window.subarray(0, want), at)
     this.#start = at
-    return bytes <= this.#window.length
+    return bytes <= this.#filled
   }
 }
 
