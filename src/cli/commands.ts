@@ -121,12 +121,14 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     name: 'log',
-    help: 'the log of metadata (metadata.log): what is in it, and whether it is whole',
+    help: 'the log of metadata (metadata.log): what is in it, and whether it is whole; or a log of its own, served',
     actions: {
       stat: 'which entries there are, and how large it is',
       verify: 'reads everything; exit code 1 and a line for each problem, where there are any',
       dump: 'its changes, one JSON object a line',
       tail: 'follows a running gateway by its feed, without end',
+      serve:
+        'a log in the folder --data for other programs, over a Unix socket (docs/log-protocol.md)',
     },
     hasSettings: true,
     hasJson: true,
@@ -135,8 +137,13 @@ export const COMMANDS: readonly Command[] = [
       { flag: 'limit', hint: 'N', help: 'of dump: at most so many' },
       { flag: 'url', hint: 'URL', help: 'of tail: the gateway; the configured one where absent' },
       { flag: 'token', hint: 'TOKEN', help: 'of tail: its feed.token' },
+      { flag: 'socket', hint: 'PATH', help: 'of serve: where the socket is made' },
+      { flag: 'engine', hint: 'NAME', help: 'of serve: segment, sqlite or memory [segment]' },
     ],
-    run: async (invocation) => (await import('./log.ts')).log(invocation),
+    run: async (invocation) =>
+      invocation.action === 'serve'
+        ? (await import('./log-serve.ts')).logServe(invocation)
+        : (await import('./log.ts')).log(invocation),
   },
   {
     name: 'standby',

@@ -1,12 +1,12 @@
 /**
- * CRC-32 (of zlib, PNG, Ethernet) of short pieces of a buffer: of a hundred bytes in a fifth of the time
- * that a call of zlib takes, which is the better one from some hundred bytes on.
+ * CRC-32 (of zlib, PNG, Ethernet) of short pieces of a buffer: of a hundred bytes in a third of the time
+ * that a call of native code takes, which is the better one from some hundred bytes on.
  */
+import { crc32 } from '@node-rs/crc32'
 import { endianness } from 'node:os'
-import { crc32 } from 'node:zlib'
 
-/** From so many bytes on zlib is as fast. */
-const SHORT_MAX = 480
+/** From so many bytes on native code is as fast: its call takes 0.15 us, and then 20 bytes a nanosecond. */
+const SHORT_MAX = 240
 const IS_LITTLE: boolean = endianness() === 'LE'
 
 /** Eight tables of 256: the k-th says what a byte does that stands k bytes before the end of a block. */

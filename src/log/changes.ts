@@ -14,6 +14,11 @@ export interface Change {
   readonly payloadBytes: number
 }
 
+/** It changes nothing, and is answered once what was called before it is durable. */
+export function isFlush({ op, entries }: Change): boolean {
+  return op === 'append' && entries.length === 0
+}
+
 interface Waiting {
   readonly change: Change
   readonly resolve: () => void

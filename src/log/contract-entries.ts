@@ -232,6 +232,12 @@ function orderPromises(newPlace: NewPlace): void {
     for (let i = 0; i < 10; i++) await log.persistEntries(entriesFrom(1 + i * 5, 5))
     await log.replaceRange(20, entriesFrom(20, 5, 2))
     await log.purge({ index: 3, term: 1 })
+    // These change nothing.
+    await log.flush()
+    await log.truncate(99)
+    await log.purge({ index: 2, term: 1 })
+    await log.persistEntries([])
+    await log.replaceRange(25, [])
     for await (const problem of log.verify()) expect.fail(problem.message)
     expect(log.stats()).toMatchObject({ firstIndex: 4, lastIndex: 24, changes: 12 })
   })

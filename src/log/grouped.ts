@@ -1,6 +1,6 @@
 /** What engines on disk have in common: calls are checked as they come, wait in line, and are read once they are durable. */
 import { checkIndex, checkKept, checkRange, LogBounds } from './bounds.ts'
-import { type Change, ChangeLine } from './changes.ts'
+import { type Change, ChangeLine, isFlush } from './changes.ts'
 import { Durability } from './durability.ts'
 import { StoreClosed } from './errors.ts'
 import { ListBatch } from './list-batch.ts'
@@ -53,7 +53,7 @@ export class GroupedLog implements LogStore {
     this.#line = new ChangeLine({
       run: async (group) => {
         await keeping.append(group)
-        this.#changes += group.length
+        for (const change of group) if (change.op !== 'close' && !isFlush(change)) this.#changes++
         this.#durability.reached(keeping.last)
       },
       tidy: () => keeping.tidy(),

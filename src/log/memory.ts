@@ -47,15 +47,16 @@ class MemoryLog implements LogStore {
     this.#checkOpen()
     this.#bounds.append(entries)
     this.#keep(entries)
-    this.#changes++
+    if (entries.length > 0) this.#changes++
   }
 
   async replaceRange(from: number, entries: readonly LogEntry[]): Promise<void> {
     this.#checkOpen()
+    const isChange = from <= this.#bounds.last || entries.length > 0
     this.#bounds.replace(from, entries)
     this.#cut(from)
     this.#keep(entries)
-    this.#changes++
+    if (isChange) this.#changes++
   }
 
   async truncate(from: number): Promise<void> {

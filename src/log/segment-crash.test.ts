@@ -98,3 +98,45 @@ test.each([
   },
   600_000,
 )
+
+/** A log in segments of 8 MiB, full of such entries, whose third was the first, and had one entry when the process died. */
+async function usedAgain(payload: Uint8Array, term: number): Promise<SimulatedDisk> {
+  const disk = new SimulatedDisk()
+  let salt = 1
+  const options = { path: '/log', disk, segmentBytes: 8 * 1024 * 1024, salt: () => (salt += 9) }
+  const { log } = await openSegments(options)
+  const add = (count: number): Promise<void> => {
+    const first = log.lastIndex() + 1
+    return log.persistEntries(
+      Array.from({ length: count }, (_, i) => ({ index: first + i, term, kind: 0, payload })),
+    )
+  }
+  const has = (number: number): boolean =>
+    disk.list('/log').includes(`segment-0000000${number}.log`)
+  for (let number = 2; number <= 3; number++) {
+    while (!has(number)) {
+      await add(Math.ceil((3 * 1024 * 1024) / (payload.length + 24)))
+      await add(1)
+    }
+    if (number === 2) await log.purge({ index: log.lastIndex() - 1, term })
+  }
+  expect(has(1)).toBe(false)
+  disk.kill()
+  return disk
+}
+
+test.each([
+  ['text', Buffer.from('entry of a log'), 7],
+  ['zeros', new Uint8Array(40), 7],
+  ['nothing', new Uint8Array(0), 1],
+  ['terms that look like sizes', Buffer.from('entry'), 2 ** 44],
+])(
+  'what an earlier use left in a segment, records of %s, is not taken for damage',
+  async (_, payload, term) => {
+    const disk = await usedAgain(payload, term)
+    await using engine = await openSegments({ path: '/log', disk })
+    const { log } = engine
+    expect(log.termOf(log.lastIndex())).toBe(term)
+    await log.persistEntries([{ index: log.lastIndex() + 1, term, kind: 1, payload }])
+  },
+)

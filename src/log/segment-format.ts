@@ -16,7 +16,7 @@
  *
  * Kinds 0 to 2 are entries. Kind 3 says what happens to entries; the first byte of its payload is which.
  */
-import { crc32 } from 'node:zlib'
+import { crc32 } from '@node-rs/crc32'
 import { Crc32Words } from '../lib/crc32-words.ts'
 import type { LogId } from './store.ts'
 
@@ -44,6 +44,8 @@ const ENDS_GROUP = 0x8000_0000
 const HIGH = 0x1_0000_0000
 const INDEX_HIGH_MASK = 0x1f_ffff
 const GROUP_SHIFT = 21
+/** What a group counts in the word that has it; below stand the highest bits of the index. */
+export const GROUP_UNIT: number = 2 ** GROUP_SHIFT
 
 export interface SegmentHeader {
   /** Begins the CRC of each record. */

@@ -2,6 +2,7 @@
 import { Crc32Words } from '../lib/crc32-words.ts'
 import type { LogDisk } from './disk.ts'
 import {
+  GROUP_UNIT,
   GROUPS,
   headAt,
   RECORD_BYTES,
@@ -34,7 +35,8 @@ export class SegmentScan {
   readonly #place: Place
   #window: Buffer = Buffer.alloc(0)
   #crc = new Crc32Words(this.#window)
-  /** Where the window stands in the file. */
+  /** Bytes of the file in the window, and where they stand in it. */
+  #filled = 0
   #start = 0
   /** Where the next record begins, or what is no record. */
   at: number
@@ -105,9 +107,9 @@ export class SegmentScan {
   /** Size of the record that may stand there, where the window is; 0: none does. */
   #plausibleSize(at: number, lastIndex: number): number {
     const size = sizeAt(this.#window, at - this.#start)
-    if (size < RECORD_BYTES || at + size > this.#place.limit) return 0
-    const { index } = headAt(this.#window, at - this.#start)
-    return index > lastIndex + INDEX_AHEAD ? 0 : size
+    if (size < RECORD_BYTES || at + size > this.#place.limit || isPlace(size)) return 0
+    const { index, term } = headAt(this.#window, at - this.#start)
+    return index > lastIndex + INDEX_AHEAD || term > Number.MAX_SAFE_INTEGER ? 0 : size
   }
 
   #soundAt(at: number): RecordHead | undefined {
@@ -124,12 +126,23 @@ export class SegmentScan {
   #has(at: number, bytes: number): boolean {
     const { disk, fd, limit } = this.#place
     if (at + bytes > limit) return false
-    if (at >= this.#start && at + bytes <= this.#start + this.#window.length) return true
+    if (at >= this.#start && at + bytes <= this.#start + this.#filled) return true
     const want = Math.min(Math.max(WINDOW_BYTES, bytes), limit - at)
-    const buffer = Buffer.allocUnsafeSlow(want)
-    this.#window = buffer.subarray(0, disk.read(fd, buffer, at))
-    this.#crc = new Crc32Words(this.#window)
+    if (want > this.#window.length) {
+      this.#window = Buffer.allocUnsafeSlow(want)
+      this.#crc = new Crc32Words(this.#window)
+    }
+    this.#filled = disk.read(fd, this.#window.subarray(0, want), at)
     this.#start = at
-    return bytes <= this.#window.length
+    return bytes <= this.#filled
   }
+}
+
+/**
+ * Whether that is the word with the group of a record of an earlier use, 8 bytes before, and no size: there
+ * are as many of them as records, and each would have megabytes compared. A record of just that size is not
+ * found either, nor need it be, where another stands behind it.
+ */
+function isPlace(size: number): boolean {
+  return size >= GROUP_UNIT && size % GROUP_UNIT < RECORD_BYTES
 }

@@ -54,6 +54,8 @@ export class SegmentState {
     const index = ++this.last
     let run = this.#runs.at(-1)
     if (run === undefined || !run.isOpen || run.segment !== segment) {
+      // Nothing is added to the one before: the room that it has left is given back.
+      if (run !== undefined) run.offsets = run.offsets.slice(0, run.count)
       run = {
         segment,
         first: index,

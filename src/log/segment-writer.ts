@@ -5,7 +5,7 @@
 import path from 'node:path'
 import { isFull } from '../lib/disk.ts'
 import { StoreFull } from '../lib/store-error.ts'
-import { type Change, sizeOf } from './changes.ts'
+import { type Change, isFlush, sizeOf } from './changes.ts'
 import type { LogDisk } from './disk.ts'
 import { StorePoisoned } from './errors.ts'
 import { RecordPieces } from './record-pieces.ts'
@@ -69,8 +69,7 @@ export class SegmentWriter {
   /** The group is on stable storage, and the state knows of it, once this resolves. */
   async append(group: readonly Change[], state: SegmentState): Promise<void> {
     this.checkSound()
-    if (group.every(isNothing) || (this.#isClosed && group.every(({ op }) => op === 'close')))
-      return
+    if (group.every(isFlush) || (this.#isClosed && group.every(({ op }) => op === 'close'))) return
     let segment = this.#segments.at(-1)!
     if (segment.end >= this.#options.segmentBytes) segment = await this.#begin(state)
     let end: number
@@ -181,10 +180,6 @@ export class SegmentWriter {
     this.#poison = new StorePoisoned('The disk failed to make the log durable', { cause })
     return this.#poison
   }
-}
-
-function isNothing({ op, entries }: Change): boolean {
-  return op === 'append' && entries.length === 0
 }
 
 /** Where the records of the group stand, now that they are durable. */

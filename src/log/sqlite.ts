@@ -5,12 +5,12 @@
  * SQLite has no checksums of its own, so each row has one.
  */
 import Sqlite from 'better-sqlite3'
-import { crc32 } from 'node:zlib'
+import { crc32 } from '@node-rs/crc32'
 import { SqliteLog } from '../lib/sqlite-log.ts'
 import type { SqliteLayout } from '../lib/sqlite-open.ts'
 import { StoreFull } from '../lib/store-error.ts'
 import { checkHardState } from './bounds.ts'
-import type { Change } from './changes.ts'
+import { type Change, isFlush } from './changes.ts'
 import { LogCorrupt, StoreClosed, StorePoisoned } from './errors.ts'
 import { GroupedLog, type Keeping } from './grouped.ts'
 import { ListBatch } from './list-batch.ts'
@@ -99,9 +99,7 @@ class LogRows implements Keeping {
   }
 
   async append(group: readonly Change[]): Promise<void> {
-    const changing = group.filter(
-      ({ op, entries }) => op !== 'close' && (op !== 'append' || entries.length > 0),
-    )
+    const changing = group.filter((change) => change.op !== 'close' && !isFlush(change))
     if (changing.length === 0) return
     const before = { last: this.last, boundary: this.boundary }
     const after = changing.reduce(changed, before)
