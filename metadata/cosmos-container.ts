@@ -8,6 +8,7 @@ import {
   type JSONValue,
   type OperationInput,
 } from '@azure/cosmos'
+import { proxyFor } from '../src/lib/proxy.ts'
 import { StoreUnavailable } from '../src/lib/store-error.ts'
 import { attempt } from './calls.ts'
 import { BatchFailed, failureOf, faultOf } from './cosmos-failures.ts'
@@ -55,7 +56,12 @@ export class CosmosContainer {
     const { endpoint, database, container, answerMs = ANSWER_MS } = options
     // An emulator without TLS: the SDK takes no agent of ours for it.
     const agent = endpoint.startsWith('https:')
-      ? new Agent({ keepAlive: true, maxSockets: CALLS_MAX, timeout: IDLE_MS })
+      ? new Agent({
+          ...proxyFor(endpoint),
+          keepAlive: true,
+          maxSockets: CALLS_MAX,
+          timeout: IDLE_MS,
+        })
       : undefined
     try {
       const client = new CosmosClient({

@@ -69,9 +69,8 @@ export class AzureContainer extends BlobKeys implements Disposable {
 
   static async connected(options: AzureOptions): Promise<AzureContainer> {
     const { connectionString } = options
-    const url = options.endpoint ?? `https://${options.account}.blob.core.windows.net`
-    const isSecure = connectionString === undefined ? url : protocolOf(connectionString)
-    const agent = agentFor(isSecure, options.idleTimeoutMs ?? IDLE_TIMEOUT_MS)
+    const url = options.endpoint ?? addressOf(options)
+    const agent = agentFor(url, options.idleTimeoutMs ?? IDLE_TIMEOUT_MS)
     // Tries are ours: the SDK's come in step. The pipeline knows an agent, though its type does not say so.
     const settings = { retryOptions: { maxTries: 1 }, agent } as StoragePipelineOptions
     if (connectionString === undefined) {
@@ -108,9 +107,14 @@ export function placeOf(options: AzureOptions): string {
   return options.endpoint ?? `Azure account ${accountOf(options) ?? 'of the connection string'}`
 }
 
-function protocolOf(connectionString: string): string {
-  const isPlain = /=http:|DefaultEndpointsProtocol=http(;|$)|UseDevelopmentStorage=true/i
-  return isPlain.test(connectionString) ? 'http:' : 'https:'
+/** Where the account's blobs are; of a connection string only as far as connections have to know. */
+function addressOf(options: AzureOptions): string {
+  const { connectionString: text = '' } = options
+  const given = /(?:^|;)BlobEndpoint=([^;]+)/i.exec(text)?.[1]
+  if (given !== undefined && URL.canParse(given)) return given
+  if (/UseDevelopmentStorage=true/i.test(text)) return 'http://127.0.0.1:10000'
+  const protocol = /DefaultEndpointsProtocol=http(;|$)/i.test(text) ? 'http' : 'https'
+  return `${protocol}://${accountOf(options) ?? 'account'}.blob.core.windows.net`
 }
 
 /** Who signs: the account's key, or whoever the surroundings name, of which a managed identity is one. */

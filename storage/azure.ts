@@ -97,8 +97,8 @@ class AzureService implements RemoteService {
 
   /** The service lists from the first name on, or below a beginning: what stands before `after` is left out so. */
   async *list(after: BlobId): AsyncGenerator<BlobInfo> {
-    if (after === '') return yield* this.#listBelow('')
-    for (const beginning of prefixesBehind(after))
+    const beginnings = after === '' ? [''] : prefixesBehind(after)
+    for (const beginning of beginnings)
       for await (const blob of this.#listBelow(beginning)) if (blob.id > after) yield blob
   }
 
