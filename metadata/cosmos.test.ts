@@ -175,6 +175,12 @@ describe('what a commit costs', () => {
   })
 })
 
+test('without a key an identity signs in, which sends no token in clear', async () => {
+  const opening = CosmosStore.open({ endpoint, database: 'sluice', container: 'rows' })
+  await expect(opening).rejects.toMatchObject(unavailable)
+  await expect(opening).rejects.toThrow(/non-TLS/)
+})
+
 describe('commits larger than a request', () => {
   test('they are done as a whole, and nothing is left beside the rows', async () => {
     const { fake, store } = await opened()

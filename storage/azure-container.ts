@@ -7,6 +7,7 @@ import {
   type StoragePipelineOptions,
   StorageSharedKeyCredential,
 } from '@azure/storage-blob'
+import { azureIdentity } from '../src/lib/azure-identity.ts'
 import { StoreUnavailable } from '../src/lib/store-error.ts'
 import { accountOf } from './azure-account.ts'
 import { answerOf } from './azure-errors.ts'
@@ -124,8 +125,5 @@ export async function credentialOf({
   clientId,
 }: AzureOptions): Promise<StorageSharedKeyCredential | TokenCredential> {
   if (accountKey !== undefined) return new StorageSharedKeyCredential(account ?? '', accountKey)
-  const { DefaultAzureCredential } = await import('@azure/identity')
-  return new DefaultAzureCredential(
-    clientId === undefined ? {} : { managedIdentityClientId: clientId },
-  )
+  return azureIdentity(clientId)
 }
