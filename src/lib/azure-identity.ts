@@ -2,7 +2,8 @@
  * Who signs in to Azure's services where no key is given: whoever the surroundings name, by variables, a workload
  * identity or a managed identity. Loaded when it is asked for.
  */
-import type { AccessToken, TokenCredential } from '@azure/identity'
+import type { TokenCredential } from '@azure/identity'
+import { inTime } from './in-time.ts'
 
 /** For a token to come: the SDK itself would wait for ever. */
 const ANSWER_MS = 10_000
@@ -16,23 +17,8 @@ export async function azureIdentity(
   const identity = new DefaultAzureCredential(
     clientId === undefined ? {} : { managedIdentityClientId: clientId },
   )
-  return { getToken: (scopes, options) => inTime(identity.getToken(scopes, options), answerMs) }
-}
-
-async function inTime(
-  token: Promise<AccessToken | null>,
-  answerMs: number,
-): Promise<AccessToken | null> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    const error = Object.assign(new Error(`no token came within ${answerMs} ms`), {
-      code: 'ETIMEDOUT',
-    })
-    timer = setTimeout(() => reject(error), answerMs)
-  })
-  try {
-    return await Promise.race([token, late])
-  } finally {
-    clearTimeout(timer)
+  return {
+    getToken: (scopes, options) =>
+      inTime(identity.getToken(scopes, options), answerMs, 'signing in'),
   }
 }
