@@ -21,7 +21,7 @@ const KEYS = 1_000_000
 const FEW = 1000
 const FOLDERS = 100
 const PAGE = 1000
-const VAST = 'vast'
+export const VAST = 'vast'
 const SLIGHT = 'slight'
 
 /** `count` keys in a hundred folders. */

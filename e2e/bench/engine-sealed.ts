@@ -25,7 +25,10 @@ export async function sealedGoals({ rounds, part }: Scale): Promise<Goal[]> {
     await writeFile(keyFile, randomBytes(32).toString('base64'), { mode: 0o600 })
     await using plain = await gatewayWith({}, gets)
     await using sealed = await gatewayWith({ SLUICE_SEAL_KEY_FILE: keyFile }, gets)
-    const [throughSealed, throughPlain] = await inTurn(rounds, [sealed.get, plain.get])
+    const [throughSealed, throughPlain] = await inTurn(rounds, [
+      () => sealed.get(),
+      () => plain.get(),
+    ])
     const [alone, alonePlain] = await storageAlone(folder, rounds, gets)
     return [
       goal('GET of 64 MiB from a sealed fs, over one from fs', throughSealed!, throughPlain!),

@@ -17,6 +17,7 @@ import { type Goal, goalTable, isReached } from './goals.ts'
 const WORKS: Readonly<Record<string, (scale: Scale) => Promise<Goal[]>>> = {
   rows: async (scale) => (await import('./engine-rows.ts')).rowGoals(scale),
   lists: async (scale) => (await import('./engine-lists.ts')).listGoals(scale),
+  postgres: async (scale) => (await import('./engine-postgres.ts')).postgresGoals(scale),
   sealed: async (scale) => (await import('./engine-sealed.ts')).sealedGoals(scale),
   memory: async (scale) => (await import('./engine-memory.ts')).memoryGoals(scale),
   migrate: async (scale) => (await import('./engine-migrate.ts')).migrateGoals(scale),
