@@ -40,6 +40,8 @@ export interface Manners {
   readonly atOnceMax: number
   /** Milliseconds before the next attempt at a call, of which so many were made. */
   readonly waitMs?: ((attempts: number) => number) | undefined
+  /** After so many milliseconds no further attempt is begun. */
+  readonly patienceMs?: number
 }
 
 /** Of a call that went well in the end. */
@@ -52,10 +54,14 @@ export interface Refused {
   readonly refused: true
   /** Whether an attempt before may have been carried out. */
   readonly afterDoubt: boolean
+  /** The service's own. */
+  readonly error: unknown
 }
 
 /** Attempts at one call, the first included. */
 const ATTEMPTS_MAX = 9
+/** A service that does not answer at all would be waited for that often otherwise, longer than any client waits. */
+const PATIENCE_MS = 20_000
 const WAIT_MIN_MS = 20
 const WAIT_MAX_MS = 1000
 
@@ -120,7 +126,7 @@ export class Calls {
   async ask<T>(call: () => Promise<T>): Promise<T> {
     const end = await this.insist(call, true)
     if ('answer' in end) return end.answer
-    throw new StoreUnavailable(`${this.#manners.service} refused to read`)
+    throw this.#told(end.error, 'refused', false)
   }
 
   /**
@@ -155,14 +161,17 @@ export class Calls {
    */
   async insist<T>(call: () => Promise<T>, isRepeatable: boolean): Promise<Done<T> | Refused> {
     let afterDoubt = false
+    const { patienceMs = PATIENCE_MS } = this.#manners
+    const endMs = performance.now() + patienceMs
     for (let attempt = 1; ; attempt++) {
       try {
         return { answer: await this.#turns.take(call) }
       } catch (error) {
         const failure = this.#manners.failureOf(error)
-        if (failure === 'refused') return { refused: true, afterDoubt }
+        if (failure === 'refused') return { refused: true, afterDoubt, error }
         afterDoubt ||= failure === 'doubt'
-        const isOver = attempt === ATTEMPTS_MAX || ENDS.has(failure)
+        const isLast = attempt === ATTEMPTS_MAX || performance.now() >= endMs
+        const isOver = isLast || ENDS.has(failure)
         if (isOver || (afterDoubt && !isRepeatable)) throw this.#told(error, failure, afterDoubt)
       }
       await sleep(this.#waitMs(attempt))

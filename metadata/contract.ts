@@ -6,6 +6,7 @@ import { agreesWithModel, foldsAsReference } from './contract-random.ts'
 import { scanPromises } from './contract-scans.ts'
 import {
   COMMIT_EXPECTS_MAX,
+  COMMIT_STEPS_MAX,
   COMMIT_WRITES_MAX,
   ROW_BYTES_MAX,
   SCAN_LIMIT_MAX,
@@ -226,6 +227,19 @@ function limitPromises(opened: Opened): void {
     expect(await store.commit(largest)).toBe(true)
     const rows = await store.scan(PARTITION, 'part', { from: '', limit: 100 })
     expect(rows).toHaveLength(COMMIT_WRITES_MAX)
+  })
+
+  test('a commit has as many steps as may be, or is a RangeError', async () => {
+    const store = await opened()
+    const removals = Array.from({ length: COMMIT_STEPS_MAX / 2 }, (_, i): Write => {
+      return { table: 'part', sort: `${i}`, value: null }
+    })
+    const most: Commit = { partition: PARTITION, expects: [], writes: removals }
+    const absent = { table: 'object' as const, sort: 'k', rev: 0 }
+    await expect(store.commit({ ...most, expects: [absent] })).rejects.toThrow(RangeError)
+    expect(await store.commit(most)).toBe(true)
+    const fewer = { ...most, expects: [absent], writes: removals.slice(1) }
+    expect(await store.commit(fewer)).toBe(true)
   })
 
   test('to write a row twice in one commit is a RangeError', async () => {

@@ -20,7 +20,7 @@ import {
 } from './cosmos-items.ts'
 import type { Rev } from './store.ts'
 
-/** In one batch. */
+/** In one batch; the steps of a commit (`store.ts`) are as many operations at most. */
 export const OPERATIONS_MAX = 100
 
 export interface Put {
@@ -39,7 +39,7 @@ export interface Plan {
   readonly isRepeatable: boolean
 }
 
-/** Rejects with a `RangeError` what no batch can hold. None where it expects what cannot be. */
+/** None where it expects what cannot be. */
 export function planOf(partition: string, shape: CommitShape, rev: string): Plan | undefined {
   const puts: Put[] = []
   const others: OperationInput[] = []
@@ -55,9 +55,6 @@ export function planOf(partition: string, shape: CommitShape, rev: string): Plan
   }
   for (const { table, sort, rev: asked } of shape.checks)
     others.push(...check(partition, keyOf(table, sort), asked, rev))
-  const count = puts.length + others.length
-  if (count > OPERATIONS_MAX)
-    throw new RangeError(`A commit of ${count} operations; Cosmos DB takes ${OPERATIONS_MAX}`)
   return { partition, rev, puts, others, isRepeatable: shape.isRepeatable }
 }
 

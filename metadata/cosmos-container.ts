@@ -8,16 +8,21 @@ import {
   type JSONValue,
   type OperationInput,
 } from '@azure/cosmos'
+import { azureIdentity } from '../src/lib/azure-identity.ts'
+import { proxyFor } from '../src/lib/proxy.ts'
 import { StoreUnavailable } from '../src/lib/store-error.ts'
 import { attempt } from './calls.ts'
-import { BatchFailed, failureOf, faultOf } from './cosmos-failures.ts'
+import { BatchFailed, failureOf, faultOf, isIdentity } from './cosmos-failures.ts'
 import { boundsOf, idOf, partitionKey, type RowItem } from './cosmos-items.ts'
 import type { Range, Table } from './store.ts'
 
 export interface ContainerOptions {
   /** `https://account.documents.azure.com` */
   readonly endpoint: string
-  readonly key: string
+  /** None: whoever the surroundings name signs in, a managed identity for one. */
+  readonly key?: string
+  /** Of a managed identity that was assigned by a user, where the machine has several. */
+  readonly clientId?: string
   readonly database: string
   readonly container: string
   /** Makes the database and the container where they are missing. */
@@ -55,12 +60,19 @@ export class CosmosContainer {
     const { endpoint, database, container, answerMs = ANSWER_MS } = options
     // An emulator without TLS: the SDK takes no agent of ours for it.
     const agent = endpoint.startsWith('https:')
-      ? new Agent({ keepAlive: true, maxSockets: CALLS_MAX, timeout: IDLE_MS })
+      ? new Agent({
+          ...proxyFor(endpoint),
+          keepAlive: true,
+          maxSockets: CALLS_MAX,
+          timeout: IDLE_MS,
+        })
       : undefined
     try {
       const client = new CosmosClient({
         endpoint,
-        key: options.key,
+        ...(options.key === undefined
+          ? { aadCredentials: await azureIdentity(options.clientId, answerMs) }
+          : { key: options.key }),
         ...(agent && { agent }),
         consistencyLevel: ConsistencyLevel.Strong,
         // See calls.ts: its own retries hide what may have been carried out.
@@ -233,8 +245,11 @@ function unavailable(options: ContainerOptions, error: unknown): StoreUnavailabl
     return say(
       `has no container "${container}" in a database "${database}": create it, or set metadata.createContainer`,
     )
-  if (code === 401) return say(`does not accept the key: check metadata.key (${told})`)
-  if (code === 403) return say(`denies access (${told})`)
+  if (code === 401 && options.key !== undefined)
+    return say(`does not accept the key: check metadata.key (${told})`)
+  if (code === 401 || isIdentity(error))
+    return say(`was not signed in to: set metadata.key, or give this machine an identity (${told})`)
+  if (code === 403) return say(`denies access: see the role in docs/metadata-cosmos.md (${told})`)
   if (failureOf(error) === 'mistake') return say(`refuses the container "${container}" (${told})`)
   return say(`cannot be reached (${told})`)
 }

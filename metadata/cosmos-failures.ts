@@ -36,7 +36,7 @@ export function failureOf(error: unknown): Failure {
   if (code === 400) return 'mistake'
   if (code === 413) return 'full'
   if (code === 403) return substatus === PARTITION_FULL || FULL.test(message) ? 'full' : 'final'
-  if (code === 401 || code === 404) return 'final'
+  if (code === 401 || code === 404 || isIdentity(error)) return 'final'
   return UNREACHED.has(String(code)) || UNREACHED_TEXT.test(message) ? 'unreached' : 'doubt'
 }
 
@@ -45,6 +45,13 @@ function isCondition(code: number): boolean {
   return code === 412 || code === 409 || code === 404
 }
 
+/** Nobody was found to sign in as, or whoever was asked refused. */
+export function isIdentity(error: unknown): boolean {
+  const { name, cause } = error as Error
+  return IDENTITY.test(name) || (cause !== undefined && isIdentity(cause))
+}
+
+const IDENTITY = /^(CredentialUnavailable|Authentication|AggregateAuthentication)Error$/
 const FULL = /maximum size of \d+ GB/i
 /** The words of the connection, where the SDK has a code of its own. */
 const UNREACHED_TEXT = /ECONNREFUSED|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ENOTFOUND/

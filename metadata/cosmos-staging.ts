@@ -60,7 +60,7 @@ export function stagingOf({ partition, rev, puts, others }: Plan): Staging {
   }
   const operations = [...rows, ...others, ...[...items.keys()].map(keep)]
   if (operations.length > OPERATIONS_MAX)
-    throw new RangeError(`A commit of ${operations.length} operations, too large for less`)
+    throw new Error(`A commit within its bounds became ${operations.length} operations`)
   return { items, staged, operations }
 }
 

@@ -6,6 +6,7 @@ import {
   DynamoDBClient,
   type TableDescription,
 } from '@aws-sdk/client-dynamodb'
+import { proxyFor } from '../src/lib/proxy.ts'
 import { StoreUnavailable } from '../src/lib/store-error.ts'
 import { attempt, waitMs } from './calls.ts'
 import { failureOf } from './dynamodb-failures.ts'
@@ -53,7 +54,7 @@ function clientOf({
   credentials,
   answerMs = ANSWER_MS,
 }: TableOptions): DynamoDBClient {
-  const agent = { keepAlive: true, maxSockets: CALLS_MAX }
+  const agent = { ...proxyFor(endpoint), keepAlive: true, maxSockets: CALLS_MAX }
   return new DynamoDBClient({
     ...(region !== undefined && { region }),
     ...(endpoint !== undefined && { endpoint }),

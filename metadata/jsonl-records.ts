@@ -1,8 +1,9 @@
 /** The lines of a group of commits. */
-import type { EncodedWrite, Records } from './group.ts'
+import type { EncodedWrite } from './group.ts'
+import type { GroupRecords } from './grouped-rows.ts'
 import { sealed, writeText } from './jsonl-lines.ts'
 
-export class JsonlRecords implements Records {
+export class JsonlRecords implements GroupRecords {
   readonly #after: number
   readonly #lines: Buffer[] = []
   /** The highest rev given so far. */
@@ -12,6 +13,10 @@ export class JsonlRecords implements Records {
   constructor(lastRev: number, after: number) {
     this.lastRev = lastRev
     this.#after = after
+  }
+
+  get isEmpty(): boolean {
+    return this.#lines.length === 0
   }
 
   revOf(): number {
@@ -28,7 +33,7 @@ export class JsonlRecords implements Records {
     this.#lines.push(sealed(`${text}],"after":${this.#after}}`))
   }
 
-  /** The lines of all commits that do something; empty where none does. */
+  /** The lines of all commits that do something. */
   lines(): Uint8Array {
     return this.#lines.length === 1 ? this.#lines[0]! : Buffer.concat(this.#lines)
   }

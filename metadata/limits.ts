@@ -7,10 +7,13 @@ import { utf8Length } from '../src/lib/utf8.ts'
 import {
   COMMIT_BYTES_MAX,
   COMMIT_EXPECTS_MAX,
+  COMMIT_STEP_BYTES,
+  COMMIT_STEPS_MAX,
   COMMIT_WRITES_MAX,
   ROW_BYTES_MAX,
   SCAN_LIMIT_MAX,
   type Commit,
+  type Expect,
   type Json,
   type Range,
   type Write,
@@ -59,7 +62,23 @@ export function checkCommit({ partition, expects, writes }: Commit): number {
     }
   }
   if (size > COMMIT_BYTES_MAX) throw new RangeError(`A commit of about ${size} bytes`)
+  checkSteps(expects, writes, Math.floor(size / COMMIT_STEP_BYTES))
   return size
+}
+
+function checkSteps(
+  expects: readonly Expect[],
+  writes: readonly Write[],
+  stepsOfBytes: number,
+): void {
+  const rows = expects.length + writes.length
+  if (rows * 2 + stepsOfBytes <= COMMIT_STEPS_MAX) return
+  let steps = stepsOfBytes
+  for (const { value } of writes) steps += value === null ? 2 : 1
+  for (const { table, sort, rev } of expects)
+    if (!writes.some((write) => write.sort === sort && write.table === table))
+      steps += rev === 0 ? 2 : 1
+  if (steps > COMMIT_STEPS_MAX) throw new RangeError(`A commit of ${steps} steps`)
 }
 
 function checkKey(key: string): void {

@@ -1,10 +1,11 @@
 /** The log entries of a group of commits. */
 import type { LogEntry } from '../src/log/store.ts'
-import type { EncodedWrite, Records } from './group.ts'
+import type { EncodedWrite } from './group.ts'
+import type { GroupRecords } from './grouped-rows.ts'
 import { encodeEntry, revAt } from './logged-entry.ts'
 import { COMMAND } from './logged-rows.ts'
 
-export class LoggedRecords implements Records {
+export class LoggedRecords implements GroupRecords {
   readonly #first: number
   readonly #term: number
   readonly #at: number
@@ -16,6 +17,10 @@ export class LoggedRecords implements Records {
     this.#first = first
     this.#term = term
     this.#at = at
+  }
+
+  get isEmpty(): boolean {
+    return this.entries.length === 0
   }
 
   revOf(i: number): number {

@@ -3,8 +3,7 @@
  * storage before it is answered or seen. The log is the history of all that was ever written, and others
  * follow it.
  *
- * Commits that wait at the same time form a group, with one write and one sync. Rows in memory are
- * durable rows: a read waits for nothing.
+ * Commits that wait at the same time are written and synced together (`grouped-rows.ts`).
  *
  * When the log has grown to a multiple of what it says, a snapshot of all rows is written beside it while
  * commits go on, and what an older snapshot stands in for is purged. So the log reaches back to the last
@@ -16,12 +15,11 @@ import { DISK, type Disk } from '../src/lib/disk.ts'
 import type { Counter, Meter } from '../src/lib/meter.ts'
 import { StoreDamaged, StoreUnavailable } from '../src/lib/store-error.ts'
 import type { StorageEngine } from '../src/log/store.ts'
-import { CommitQueue } from './commit-queue.ts'
-import { encodeCommit, type EncodedCommit, Group } from './group.ts'
+import { encodeCommit } from './group.ts'
+import { GroupedRows } from './grouped-rows.ts'
 import { fileName } from './jsonl-files.ts'
 import { readSnapshot, snapshotsIn } from './jsonl-recovery.ts'
 import { removeOlder, type SnapshotTask, writeSnapshot } from './jsonl-snapshot.ts'
-import { checkCommit, checkPosition, checkRange } from './limits.ts'
 import {
   Followers,
   type History,
@@ -33,7 +31,6 @@ import { encodeEntry, revAt } from './logged-entry.ts'
 import { LoggedRecords } from './logged-records.ts'
 import { applyCommit, COMMAND, replay } from './logged-rows.ts'
 import { RowMap } from './row-map.ts'
-import type { Commit, MetadataStore, Range, Row, Table } from './store.ts'
 
 /** A log of fewer bytes is left alone, and after a snapshot that failed as many have to come. */
 const SNAPSHOT_BYTES_MIN: number = 32 * 1024 * 1024
@@ -64,43 +61,39 @@ interface Recovered {
   readonly logBytes: number
 }
 
-export class LoggedMetadata implements MetadataStore {
-  readonly name: string = 'logged'
+export class LoggedMetadata extends GroupedRows<LoggedRecords> {
+  override readonly name: string = 'logged'
   readonly #engine: StorageEngine
   readonly #options: LoggedOptions
-  readonly #rows: RowMap
-  readonly #queue: CommitQueue<EncodedCommit>
   #term: number
   /** Why this gateway may not write any more. */
   #fence: StoreFenced | undefined
   readonly #snapshotBytesMin: number
-  readonly #counted: Readonly<Record<'commits' | 'groups' | 'snapshots', Counter>>
+  readonly #snapshots: Counter
   readonly #followers = new Followers()
-  readonly #ending = new AbortController()
   /** Of the entries behind the last snapshot, and how many make the next one due. */
   #logBytes: number
   #snapshotAtBytes: number
   #lastSnapshot: number
   #snapshotting: Promise<void> | undefined
-  #closing: Promise<void> | undefined
 
   private constructor(options: LoggedOptions, recovered: Recovered) {
+    super(recovered.rows, options.meter)
     this.#options = options
     this.#engine = options.engine
-    this.#rows = recovered.rows
     this.#term = recovered.term
     this.#logBytes = recovered.logBytes
     this.#lastSnapshot = recovered.snapshot
     this.#snapshotBytesMin = options.snapshotBytesMin ?? SNAPSHOT_BYTES_MIN
     this.#snapshotAtBytes = this.#dueAfter(recovered.snapshotBytes)
-    this.#counted = countersOf(options.meter)
+    const snapshots = 'Snapshots that took the place of logs'
+    this.#snapshots = options.meter.counter('sluice_metadata_snapshots_total', snapshots)
+    this.ending.signal.addEventListener('abort', () => {
+      this.#followers.close(new StoreUnavailable('The store of metadata is closed'))
+    })
     const { log } = options.engine
     options.meter.gauge('sluice_log_last_index', 'Last entry of the log', () => log.lastIndex())
     options.meter.gauge('sluice_log_bytes', 'Bytes of the log on disk', () => log.stats().sizeBytes)
-    this.#queue = new CommitQueue({
-      run: (commits) => this.#run(commits),
-      tidy: async () => this.#snapshotIfDue(),
-    })
   }
 
   /** Reads what is there. `StoreDamaged` where snapshot and log do not fit together, or are not as they were written. */
@@ -111,27 +104,6 @@ export class LoggedMetadata implements MetadataStore {
       await options.engine[Symbol.asyncDispose]()
       throw error
     }
-  }
-
-  async get(partition: string, table: Table, sort: string): Promise<Row | undefined> {
-    checkPosition(partition, sort)
-    this.#checkOpen()
-    return this.#rows.get(partition, table, sort)
-  }
-
-  async scan(partition: string, table: Table, range: Range): Promise<readonly Row[]> {
-    checkRange(partition, range)
-    this.#checkOpen()
-    return this.#rows.scan(partition, table, range)
-  }
-
-  commit(commit: Commit): Promise<boolean> {
-    return new Promise((resolve, reject) => {
-      const sizeBytes = checkCommit(commit)
-      this.#checkOpen()
-      if (this.#fence) throw this.#fence
-      this.#queue.add({ commit: encodeCommit(commit), sizeBytes, resolve, reject })
-    })
   }
 
   get history(): History {
@@ -172,7 +144,7 @@ export class LoggedMetadata implements MetadataStore {
       return { index, term, kind: COMMAND, payload }
     })
     await log.persistEntries(entries)
-    for (const commit of commits) applyCommit(this.#rows, commit.index, commit)
+    for (const commit of commits) applyCommit(this.rows, commit.index, commit)
     for (const { payload } of entries) this.#logBytes += payload.length
     this.#followers.reached(log.lastIndex())
     this.#snapshotIfDue()
@@ -185,23 +157,30 @@ export class LoggedMetadata implements MetadataStore {
     this.#term = term
   }
 
-  /** Answers what waits, then closes the log. */
-  [Symbol.asyncDispose](): Promise<void> {
-    this.#closing ??= this.#close()
-    return this.#closing
+  protected override checkWritable(): void {
+    if (this.#fence) throw this.#fence
   }
 
-  async #close(): Promise<void> {
-    this.#ending.abort()
-    this.#followers.close(new StoreUnavailable('The store of metadata is closed'))
-    await this.#queue.idle()
+  protected override begin(): LoggedRecords {
+    return new LoggedRecords(this.#engine.log.lastIndex() + 1, this.#term, this.#options.nowMs())
+  }
+
+  protected override persist({ entries }: LoggedRecords): Promise<void> {
+    return this.#engine.log.persistEntries(entries)
+  }
+
+  protected override persisted({ sizeBytes }: LoggedRecords): void {
+    this.#followers.reached(this.#engine.log.lastIndex())
+    this.#logBytes += sizeBytes
+  }
+
+  protected override async tidy(): Promise<void> {
+    this.#snapshotIfDue()
+  }
+
+  protected override async release(): Promise<void> {
     await this.#snapshotting
     await this.#engine[Symbol.asyncDispose]()
-    this.#rows.clear()
-  }
-
-  #checkOpen(): void {
-    if (this.#closing) throw new StoreUnavailable('The store of metadata is closed')
   }
 
   async #copy(): Promise<HistoryCopy | undefined> {
@@ -215,25 +194,9 @@ export class LoggedMetadata implements MetadataStore {
   async #fenceOff(term: number): Promise<void> {
     if (term <= this.#term) return
     this.#fence = fenced(term)
-    await this.#queue.idle()
+    await this.idle()
     await this.#engine.meta.saveHardState({ term, vote: FENCED })
     this.#term = term
-  }
-
-  async #run(commits: readonly EncodedCommit[]): Promise<readonly boolean[]> {
-    const { log } = this.#engine
-    const records = new LoggedRecords(log.lastIndex() + 1, this.#term, this.#options.nowMs())
-    const group = new Group(this.#rows, records)
-    const outcomes = commits.map((commit) => group.add(commit))
-    this.#counted.commits.add(commits.length)
-    if (records.entries.length > 0) {
-      this.#counted.groups.add()
-      await log.persistEntries(records.entries)
-      group.apply()
-      this.#followers.reached(log.lastIndex())
-      this.#logBytes += records.sizeBytes
-    }
-    return outcomes
   }
 
   #dueAfter(snapshotBytes: number): number {
@@ -242,7 +205,7 @@ export class LoggedMetadata implements MetadataStore {
 
   /** Begins a snapshot; does not wait for its end. */
   #snapshotIfDue(): void {
-    if (this.#snapshotting || this.#closing || this.#logBytes < this.#snapshotAtBytes) return
+    if (this.#snapshotting || this.isClosing || this.#logBytes < this.#snapshotAtBytes) return
     this.#snapshotting = this.#snapshot().finally(() => (this.#snapshotting = undefined))
   }
 
@@ -256,16 +219,16 @@ export class LoggedMetadata implements MetadataStore {
       disk: this.#options.disk ?? DISK,
       folder: this.#options.snapshots,
       number: index,
-      rows: this.#rows,
+      rows: this.rows,
       lastRev: () => revAt(log.lastIndex(), 0),
-      signal: this.#ending.signal,
+      signal: this.ending.signal,
     }
     try {
       const snapshotBytes = await writeSnapshot(task)
       this.#lastSnapshot = index
       this.#logBytes -= bytesBefore
       this.#snapshotAtBytes = this.#dueAfter(snapshotBytes)
-      this.#counted.snapshots.add()
+      this.#snapshots.add()
       if (previous === 0) return
       await removeOlder({ ...task, number: previous })
       await log.purge({ index: previous, term: log.termOf(previous) ?? this.#term })
@@ -308,16 +271,5 @@ async function recover({ engine, snapshots }: LoggedOptions): Promise<Recovered>
     snapshot,
     snapshotBytes: read?.sizeBytes ?? 0,
     logBytes,
-  }
-}
-
-function countersOf(meter: Meter): Readonly<Record<'commits' | 'groups' | 'snapshots', Counter>> {
-  return {
-    commits: meter.counter('sluice_metadata_commits_total', 'Commits answered, refused ones too'),
-    groups: meter.counter('sluice_metadata_groups_total', 'Groups of commits that shared a sync'),
-    snapshots: meter.counter(
-      'sluice_metadata_snapshots_total',
-      'Snapshots that took the place of logs',
-    ),
   }
 }

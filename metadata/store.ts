@@ -79,7 +79,13 @@ export interface Write {
   readonly bytes?: Uint8Array
 }
 
-/** All or nothing: at most 50 expects and 50 writes, 4 MiB in all (the tightest engine's bound); a row is written at most once. */
+/**
+ * All or nothing: at most 50 expects and 50 writes, 4 MiB and 100 steps in all (the tightest engines' bounds); a row
+ * is written at most once.
+ *
+ * Steps: one for each row that is written, two where it is removed; one for each row that is only expected, two
+ * where it is expected to be absent; and one for each 128 KiB.
+ */
 export interface Commit {
   readonly partition: string
   readonly expects: readonly Expect[]
@@ -88,6 +94,8 @@ export interface Commit {
 
 export const COMMIT_EXPECTS_MAX = 50
 export const COMMIT_WRITES_MAX = 50
+export const COMMIT_STEPS_MAX = 100
+export const COMMIT_STEP_BYTES: number = 128 * 1024
 export const COMMIT_BYTES_MAX: number = 4 * 1024 * 1024
 export const ROW_BYTES_MAX: number = 64 * 1024
 export const SCAN_LIMIT_MAX = 1001

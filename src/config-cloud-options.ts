@@ -52,4 +52,11 @@ export const CLOUD_OPTIONS: readonly Option[] = [
     hint: 'FILE',
     help: 'file that holds the key',
   },
+  {
+    key: 'metadata.clientId',
+    env: 'SLUICE_METADATA_CLIENT_ID',
+    kind: 'text',
+    hint: 'ID',
+    help: 'cosmos: of the managed identity that signs in where there is no key',
+  },
 ]

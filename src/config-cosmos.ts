@@ -8,6 +8,7 @@ export interface CosmosSettings {
   endpoint?: string | undefined
   key?: string | undefined
   keyFile?: string | undefined
+  clientId?: string | undefined
   database?: string | undefined
   container?: string | undefined
   createContainer?: boolean | undefined
@@ -29,6 +30,7 @@ export const COSMOS_KEYS: {
     .optional(),
   key: TEXT,
   keyFile: TEXT,
+  clientId: TEXT,
   database: TEXT,
   container: z
     .string()
@@ -46,7 +48,8 @@ export function resolveCosmos(
   raw: Raw,
   readSecret: (file: string, place: string) => string,
 ): ContainerOptions {
-  const { endpoint, database = DATABASE, container = CONTAINER, createContainer } = metadata
+  const { endpoint, clientId, createContainer } = metadata
+  const { database = DATABASE, container = CONTAINER } = metadata
   const place = (key: string): string => `${blame(raw, ['metadata', key])}: `
   if (metadata.key !== undefined && metadata.keyFile !== undefined)
     throw new ConfigError([`${place('keyFile')}metadata: either key or keyFile is meant, not both`])
@@ -54,13 +57,18 @@ export function resolveCosmos(
     metadata.keyFile === undefined
       ? metadata.key
       : readSecret(resolve(raw.cwd, metadata.keyFile), place('keyFile'))
-  if (endpoint === undefined || key === undefined)
+  if (endpoint === undefined)
     throw new ConfigError([
-      `${place('engine')}metadata.engine: cosmos needs metadata.endpoint (https://account.documents.azure.com) and metadata.key or metadata.keyFile`,
+      `${place('engine')}metadata.engine: cosmos needs metadata.endpoint (https://account.documents.azure.com)`,
+    ])
+  if (key !== undefined && clientId !== undefined)
+    throw new ConfigError([
+      `${place('clientId')}metadata: either a key or the clientId of an identity is meant, not both`,
     ])
   return {
     endpoint,
-    key,
+    ...(key !== undefined && { key }),
+    ...(clientId !== undefined && { clientId }),
     database,
     container,
     ...(createContainer !== undefined && { createContainer }),

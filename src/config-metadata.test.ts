@@ -35,6 +35,9 @@ test('every key of cosmos has its place', () => {
   expect(engineOf(COSMOS)).toEqual({ ...COSMOS, database: 'sluice', container: 'sluice' })
   const more = { database: 'd', container: 'c', createContainer: true }
   expect(engineOf({ ...COSMOS, ...more })).toEqual({ ...COSMOS, ...more })
+  const { key: _, ...without } = COSMOS
+  const identity = { ...without, database: 'd', container: 'c', clientId: 'an-id' }
+  expect(engineOf(identity)).toEqual(identity)
 })
 
 test('the key of cosmos is read from its file, and shown nowhere', async () => {
@@ -58,7 +61,7 @@ test('the key of cosmos is read from its file, and shown nowhere', async () => {
 
 test.each<[ConfigInput['metadata'], string]>([
   [{ engine: 'cosmos' }, 'needs metadata.endpoint'],
-  [{ ...COSMOS, key: undefined }, 'metadata.key or metadata.keyFile'],
+  [{ ...COSMOS, clientId: 'x' }, 'either a key or the clientId'],
   [{ ...COSMOS, keyFile: '/x' }, 'either key or keyFile is meant'],
   [{ ...COSMOS, container: 'a/b' }, "a container's name"],
   [{ ...COSMOS, path: '/x' }, 'metadata.path means nothing to the engine cosmos'],

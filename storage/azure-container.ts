@@ -7,6 +7,7 @@ import {
   type StoragePipelineOptions,
   StorageSharedKeyCredential,
 } from '@azure/storage-blob'
+import { azureIdentity } from '../src/lib/azure-identity.ts'
 import { StoreUnavailable } from '../src/lib/store-error.ts'
 import { accountOf } from './azure-account.ts'
 import { answerOf } from './azure-errors.ts'
@@ -69,9 +70,8 @@ export class AzureContainer extends BlobKeys implements Disposable {
 
   static async connected(options: AzureOptions): Promise<AzureContainer> {
     const { connectionString } = options
-    const url = options.endpoint ?? `https://${options.account}.blob.core.windows.net`
-    const isSecure = connectionString === undefined ? url : protocolOf(connectionString)
-    const agent = agentFor(isSecure, options.idleTimeoutMs ?? IDLE_TIMEOUT_MS)
+    const url = options.endpoint ?? addressOf(options)
+    const agent = agentFor(url, options.idleTimeoutMs ?? IDLE_TIMEOUT_MS)
     // Tries are ours: the SDK's come in step. The pipeline knows an agent, though its type does not say so.
     const settings = { retryOptions: { maxTries: 1 }, agent } as StoragePipelineOptions
     if (connectionString === undefined) {
@@ -108,9 +108,14 @@ export function placeOf(options: AzureOptions): string {
   return options.endpoint ?? `Azure account ${accountOf(options) ?? 'of the connection string'}`
 }
 
-function protocolOf(connectionString: string): string {
-  const isPlain = /=http:|DefaultEndpointsProtocol=http(;|$)|UseDevelopmentStorage=true/i
-  return isPlain.test(connectionString) ? 'http:' : 'https:'
+/** Where the account's blobs are; of a connection string only as far as connections have to know. */
+function addressOf(options: AzureOptions): string {
+  const { connectionString: text = '' } = options
+  const given = /(?:^|;)BlobEndpoint=([^;]+)/i.exec(text)?.[1]
+  if (given !== undefined && URL.canParse(given)) return given
+  if (/UseDevelopmentStorage=true/i.test(text)) return 'http://127.0.0.1:10000'
+  const protocol = /DefaultEndpointsProtocol=http(;|$)/i.test(text) ? 'http' : 'https'
+  return `${protocol}://${accountOf(options) ?? 'account'}.blob.core.windows.net`
 }
 
 /** Who signs: the account's key, or whoever the surroundings name, of which a managed identity is one. */
@@ -120,8 +125,5 @@ export async function credentialOf({
   clientId,
 }: AzureOptions): Promise<StorageSharedKeyCredential | TokenCredential> {
   if (accountKey !== undefined) return new StorageSharedKeyCredential(account ?? '', accountKey)
-  const { DefaultAzureCredential } = await import('@azure/identity')
-  return new DefaultAzureCredential(
-    clientId === undefined ? {} : { managedIdentityClientId: clientId },
-  )
+  return azureIdentity(clientId)
 }

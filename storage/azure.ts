@@ -7,6 +7,7 @@
 import type { Readable } from 'node:stream'
 import { StorageResponseFormat } from '@azure/storage-blob'
 import { BlobMissing, StoreUnavailable } from '../src/lib/store-error.ts'
+import { prefixesBehind } from '../src/lib/ulid.ts'
 import { AzureContainer, type AzureOptions, placeOf } from './azure-container.ts'
 import { answerOf, azureDialect, refused } from './azure-errors.ts'
 import { AzureBlocks, blockBytes, putBlob } from './azure-upload.ts'
@@ -94,8 +95,20 @@ class AzureService implements RemoteService {
       await Promise.all(ids.slice(at, at + DELETES_AT_ONCE).map((id) => this.#deleteOne(id)))
   }
 
+  /** The service lists from the first name on, or below a beginning: what stands before `after` is left out so. */
   async *list(after: BlobId): AsyncGenerator<BlobInfo> {
-    const { client, prefix } = this.#container
+    const beginnings = after === '' ? [''] : prefixesBehind(after)
+    for (const beginning of beginnings)
+      for await (const blob of this.#listBelow(beginning)) if (blob.id > after) yield blob
+  }
+
+  [Symbol.dispose](): void {
+    this.#container[Symbol.dispose]()
+  }
+
+  async *#listBelow(beginning: string): AsyncGenerator<BlobInfo> {
+    const { client } = this.#container
+    const prefix = this.#container.prefix + beginning
     let continuationToken: string | undefined
     do {
       const from = continuationToken === undefined ? PAGE : { ...PAGE, continuationToken }
@@ -114,14 +127,10 @@ class AzureService implements RemoteService {
       for (const { name, properties } of page.value.segment.blobItems) {
         const id = this.#container.idOf(name)
         const size = properties.contentLength
-        if (id !== undefined && id > after && size !== undefined) yield { id, size }
+        if (id !== undefined && size !== undefined) yield { id, size }
       }
       continuationToken = page.value.continuationToken
     } while (continuationToken !== undefined && continuationToken !== '')
-  }
-
-  [Symbol.dispose](): void {
-    this.#container[Symbol.dispose]()
   }
 
   async #deleteOne(id: BlobId): Promise<void> {

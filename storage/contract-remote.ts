@@ -3,7 +3,7 @@
  * network with faults, an outage loses nothing, several share a bucket, and memory is bounded. Each is
  * tested before a fake of the service that looks into what is kept.
  */
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { BlobDamaged, BlobMissing, StoreUnavailable } from '../src/lib/store-error.ts'
 import { difference, ids, list, MIB, read, reusing, sample, traceOf } from './contract-samples.ts'
 import { type Fault, FaultyNetwork } from './remote-faults.fixture.ts'
@@ -79,6 +79,9 @@ export function storageRemoteContract(name: string, contract: RemoteContract): v
     })
     describe('a network with faults', () => {
       faultPromises(open, contract)
+    })
+    describe('the way there', () => {
+      proxyPromises(contract)
     })
     describe('a shared bucket', () => {
       sharingPromises(open, contract)
@@ -322,6 +325,19 @@ function faultPromises(open: Open, { requests }: RemoteContract): void {
       await read(await storage.get(id, { start: 5, end: 2 * MIB }))
     }
     expect(fake.connections).toBeLessThan(30)
+  })
+}
+
+function proxyPromises(contract: RemoteContract): void {
+  test('a proxy that the surroundings name is used', async () => {
+    const fake = await contract.start()
+    onTestFinished(async () => fake[Symbol.asyncDispose]())
+    vi.stubEnv('HTTP_PROXY', fake.endpoint)
+    onTestFinished(() => void vi.unstubAllEnvs())
+    await using storage = await contract.open(fake, { endpoint: 'http://service.example' })
+    const id = await stored(storage, 9 * MIB)
+    expect(difference(await read(await storage.get(id)), first(9 * MIB))).toBe('none')
+    expect(await list(storage)).toHaveLength(1)
   })
 }
 

@@ -11,6 +11,7 @@ import { stringify } from 'node:querystring'
 import type { Readable } from 'node:stream'
 import { callbackify } from 'node:util'
 import { Storage } from '@google-cloud/storage'
+import { inTime } from '../src/lib/in-time.ts'
 import { type Credentials, credentialsOf, unusable } from './gcs-credentials.ts'
 import { answerOf } from './gcs-errors.ts'
 import { agentFor, IDLE_TIMEOUT_MS } from './remote-agent.ts'
@@ -146,6 +147,9 @@ export class GcsClient extends Storage implements Disposable {
 
   async #send<Data>(request: GcsRequest, type: 'json' | 'stream'): Promise<GcsAnswer<Data>> {
     const { method, url, headers, body, accepted, signal } = request
+    // Where a token has to be asked for, nobody but us looks at the clock.
+    if (!this.#isAnonymous)
+      await inTime(this.authClient.getRequestHeaders(url), this.idleTimeoutMs, 'signing in')
     const answer = await this.#sender.request<Data>({
       method,
       url,

@@ -122,7 +122,8 @@ export class FakeGcs extends FakeService {
       return refused(400, 'invalid', 'what is uploaded is not said')
     const session = `session-${(this.#count += 1)}`
     this.sessions.set(session, { name, chunks: [], digest: createDigest('CRC32C'), size: 0 })
-    const location = `${this.endpoint}${request.url}&upload_id=${session}`
+    const { pathname, search } = new URL(request.url ?? '', this.endpoint)
+    const location = `${this.endpoint}${pathname}${search}&upload_id=${session}`
     return { status: 200, headers: { location } }
   }
 

@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { createServer, type AddressInfo } from 'node:net'
 import { generateKeyPairSync } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -194,6 +196,25 @@ describe('opening', () => {
     expect(await list(storage)).toEqual([])
     const scopes = new Set(fake.claims.map(({ scope }) => scope))
     expect([...scopes]).toEqual(['https://www.googleapis.com/auth/devstorage.read_write'])
+  })
+
+  test('whoever gives tokens and does not answer is not waited for', async () => {
+    const fake = await started()
+    const silent = createServer().listen(0, '127.0.0.1')
+    await once(silent, 'listening')
+    onTestFinished(() => void silent.close())
+    const { port } = silent.address() as AddressInfo
+    const credentialsFile = fileOf({
+      type: 'external_account',
+      audience:
+        '//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/p',
+      subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
+      token_url: `http://127.0.0.1:${port}/token`,
+      credential_source: { file: fileOf('a token') },
+    })
+    const opening = opened(fake, { credentialsFile, idleTimeoutMs: 200 })
+    await expect(opening).rejects.toThrow('signing in took longer')
+    await expect(opening).rejects.toBeInstanceOf(StoreUnavailable)
   })
 
   test('credentials of a file are not warned of on the standard error', async () => {

@@ -5,6 +5,7 @@
 import { Agent, type AgentOptions } from 'node:http'
 import { Agent as TlsAgent } from 'node:https'
 import type { Socket } from 'node:net'
+import { proxyFor } from '../src/lib/proxy.ts'
 
 /** Until a connection stands. */
 export const CONNECT_TIMEOUT_MS = 5000
@@ -21,7 +22,7 @@ export const AGENT_OPTIONS: Readonly<AgentOptions> = {
 
 /** An agent for the URL's protocol. */
 export function agentFor(url: string, idleTimeoutMs: number): Agent {
-  const options = { ...AGENT_OPTIONS, timeout: idleTimeoutMs }
+  const options = { ...AGENT_OPTIONS, ...proxyFor(url), timeout: idleTimeoutMs }
   const agent = url.startsWith('https:') ? new TlsAgent(options) : new Agent(options)
   const connect = agent.createConnection.bind(agent)
   agent.createConnection = (...args) => {

@@ -5,6 +5,7 @@
  * them is signed, and the service verifies it.
  */
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3'
+import { proxyFor } from '../src/lib/proxy.ts'
 import { AGENT_OPTIONS, CONNECT_TIMEOUT_MS, IDLE_TIMEOUT_MS } from './remote-agent.ts'
 import { BlobKeys } from './remote-keys.ts'
 import type { BlobId } from './store.ts'
@@ -75,6 +76,7 @@ export class Bucket extends BlobKeys implements Disposable {
 
 function clientConfigOf(options: S3Options): S3ClientConfig {
   const { endpoint, accessKeyId, secretAccessKey } = options
+  const agent = { ...AGENT_OPTIONS, ...proxyFor(endpoint) }
   const region = options.region ?? (endpoint === undefined ? undefined : 'us-east-1')
   return {
     ...(region === undefined ? {} : { region }),
@@ -93,8 +95,8 @@ function clientConfigOf(options: S3Options): S3ClientConfig {
     requestHandler: {
       connectionTimeout: CONNECT_TIMEOUT_MS,
       socketTimeout: options.idleTimeoutMs ?? IDLE_TIMEOUT_MS,
-      httpAgent: AGENT_OPTIONS,
-      httpsAgent: AGENT_OPTIONS,
+      httpAgent: agent,
+      httpsAgent: agent,
     },
   }
 }

@@ -9,13 +9,20 @@ import { type FakeAnswer, FakeService, rangeOf } from './remote.fake.ts'
 
 interface FakeObject {
   readonly bytes: Buffer
+  /** Of the bytes, where they are not kept. */
+  readonly size?: number
   readonly etag: string
+}
+
+interface FakePart extends FakeObject {
+  readonly size: number
+  readonly crc32: string
 }
 
 interface FakeUpload {
   readonly key: string
   initiated: Date
-  readonly parts: Map<number, FakeObject>
+  readonly parts: Map<number, FakePart>
 }
 
 const PART_BYTES_MIN = 5 * 1024 ** 2
@@ -63,7 +70,12 @@ export class FakeS3 extends FakeService {
   }
 
   #put(key: string, query: URLSearchParams, bytes: Buffer): FakeAnswer {
-    const stored = { bytes, etag: `"${digestOf('md5', bytes)}"` }
+    const stored = {
+      bytes: this.isSink ? Buffer.alloc(0) : bytes,
+      size: bytes.length,
+      etag: `"${digestOf('md5', bytes)}"`,
+      crc32: digestOf('CRC32', bytes),
+    }
     const id = query.get('uploadId')
     if (id === null) this.objects.set(key, stored)
     else {
@@ -77,17 +89,18 @@ export class FakeS3 extends FakeService {
   #get(key: string, { headers }: IncomingMessage): FakeAnswer {
     const object = this.objects.get(key)
     if (object === undefined) return refused(404, 'NoSuchKey')
-    const { bytes, etag } = object
+    const { bytes, size = bytes.length, etag } = object
     const match = headers['if-match']
     if (match !== undefined && match !== etag) return refused(412, 'PreconditionFailed')
-    const range = rangeOf(headers.range, bytes.length)
-    if (range === undefined) return { status: 200, body: bytes, headers: { etag } }
+    const range = rangeOf(headers.range, size)
+    if (range === undefined)
+      return { status: 200, body: this.isSink ? { zeros: size } : bytes, headers: { etag } }
     const { start, end } = range
-    if (start >= bytes.length) return refused(416, 'InvalidRange')
-    const place = `bytes ${start}-${end - 1}/${bytes.length}`
+    if (start >= size) return refused(416, 'InvalidRange')
+    const place = `bytes ${start}-${end - 1}/${size}`
     return {
       status: 206,
-      body: bytes.subarray(start, end),
+      body: this.isSink ? { zeros: end - start } : bytes.subarray(start, end),
       headers: { etag, 'content-range': place },
     }
   }
@@ -170,14 +183,13 @@ export class FakeS3 extends FakeService {
       if (part === undefined || !named[at]!.replaceAll('&quot;', '"').includes(part.etag))
         return refused(400, 'InvalidPart')
       const crc = /<ChecksumCRC32>([^<]*)</.exec(named[at]!)?.[1]
-      if (crc !== undefined && crc !== digestOf('CRC32', part.bytes))
-        return refused(400, 'InvalidPart')
-      if (part.bytes.length < PART_BYTES_MIN && at + 1 < parts.length)
-        return refused(400, 'EntityTooSmall')
+      if (crc !== undefined && crc !== part.crc32) return refused(400, 'InvalidPart')
+      if (part.size < PART_BYTES_MIN && at + 1 < parts.length) return refused(400, 'EntityTooSmall')
     }
     this.uploads.delete(id)
     const bytes = Buffer.concat(parts.map((part) => part!.bytes))
-    this.objects.set(key, { bytes, etag: `"${digestOf('md5', bytes)}-${parts.length}"` })
+    const size = parts.reduce((sum, part) => sum + part!.size, 0)
+    this.objects.set(key, { bytes, size, etag: `"${digestOf('md5', bytes)}-${parts.length}"` })
     return { status: 200, body: '<CompleteMultipartUploadResult/>' }
   }
 }

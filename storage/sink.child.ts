@@ -4,6 +4,7 @@
  */
 import { FakeAzure } from './azure.fake.ts'
 import { FakeGcs } from './gcs.fake.ts'
+import { FAKE_KEY, FakeS3 } from './s3.fake.ts'
 import type { StorageOptions } from './open.ts'
 
 async function sinkOf(name: string | undefined): Promise<StorageOptions> {
@@ -11,6 +12,12 @@ async function sinkOf(name: string | undefined): Promise<StorageOptions> {
     const fake = await new FakeGcs().start()
     fake.isSink = true
     return { engine: 'gcs', bucket: fake.bucket, endpoint: fake.endpoint }
+  }
+  if (name === 's3') {
+    const fake = await new FakeS3().start()
+    fake.isSink = true
+    const keys = { accessKeyId: FAKE_KEY, secretAccessKey: 'a secret' }
+    return { engine: 's3', bucket: fake.bucket, endpoint: fake.endpoint, pathStyle: true, ...keys }
   }
   const fake = await new FakeAzure().start()
   fake.isSink = true

@@ -1,24 +1,14 @@
 /** Listings of large buckets, and the completion of an upload of 10,000 parts. */
 import { join } from 'node:path'
 import { openMetadata } from '../../metadata/open.ts'
-import { UNRESTRICTED } from '../../src/api/access.ts'
 import { payloadOf } from '../../src/api/payload-of.ts'
 import { PART_BYTES_MIN } from '../../src/api/limits.ts'
-import type { Call } from '../../src/api/operations.ts'
 import { SILENT } from '../../src/lib/meter.ts'
-import { Ulids } from '../../src/lib/ulid.ts'
-import { openS3 } from '../../src/s3/open.ts'
 import { openStorage } from '../../storage/open.ts'
+import { apiOf, CALL } from './api.ts'
 import type { Figures } from './figures.ts'
 import { measure, type Server } from './small.ts'
 import { ask, Wire } from './wire.ts'
-
-const CALL: Call = {
-  requestId: '0000000000000000',
-  requester: { id: 'bench', displayName: 'bench' },
-  access: UNRESTRICTED,
-  signal: new AbortController().signal,
-}
 
 export function keyOf(i: number): string {
   return `folder-${String(i % 1000).padStart(4, '0')}/object-${String(i).padStart(8, '0')}`
@@ -29,29 +19,9 @@ export function keyOf(i: number): string {
  * The objects are empty: a listing reads rows alone.
  */
 export async function fill(metadataPath: string, bucket: string, count: number): Promise<void> {
-  const clock = { now: () => Date.now() }
   await using metadata = await openMetadata({ engine: 'sqlite', path: metadataPath }, SILENT)
   await using storage = await openStorage({ engine: 'memory' }, SILENT)
-  const options = {
-    region: 'us-east-1',
-    inlineMaxBytes: 4096,
-    putBytesMax: 5 * 1024 ** 3,
-    partBytesMin: 0,
-    abandonedUploadMs: 0,
-    etag: 'md5' as const,
-    compat: 'legacy' as const,
-  }
-  const { api } = openS3({
-    metadata,
-    storage,
-    clock,
-    ids: new Ulids(clock),
-    options,
-    meter: SILENT,
-    policies: { check: () => ({ isPublic: false, opensToWriters: false }) },
-    people: { name: () => undefined, byEmail: () => undefined },
-    sweep: { onError: () => {} },
-  })
+  const api = apiOf(metadata, storage)
   await api.CreateBucket!({ Bucket: bucket }, CALL)
   let next = 0
   const worker = async (): Promise<void> => {

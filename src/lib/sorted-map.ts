@@ -1,10 +1,11 @@
 /**
  * A map in the order of its keys' UTF-8 bytes, which are well-formed text.
  *
- * Sorted leaves of at most 512 entries stand under one sorted list of their first keys: a lookup is
- * two binary searches, a change moves at most 512 references, a range walks leaves in order. At a
- * million keys there are a few thousand leaves, so that a third level would not pay.
+ * Sorted leaves of at most 512 entries stand under one sorted list of their first keys: a change is two
+ * binary searches and moves at most 512 references, a range walks leaves in order. At a million keys there
+ * are a few thousand leaves, so that a third level would not pay. Lookups go by the key's hash.
  */
+import { ShardedMap } from './sharded-map.ts'
 import { compareUtf8 } from './utf8.ts'
 
 const LEAF_MAX = 512
@@ -18,6 +19,8 @@ export class SortedMap<V> {
   readonly #leaves: Leaf<V>[] = [{ keys: [], values: [] }]
   /** First key of each leaf, side by side: the search through them touches one array. */
   readonly #firsts: string[] = ['']
+  /** The same entries, for lookups: at a million keys a search through the leaves is twenty misses of every cache. */
+  readonly #byKey = new ShardedMap<V>()
   #size = 0
 
   get size(): number {
@@ -25,12 +28,11 @@ export class SortedMap<V> {
   }
 
   get(key: string): V | undefined {
-    const leaf = this.#leaves[this.#leafOf(key)]!
-    const i = lowerBound(leaf.keys, key)
-    return leaf.keys[i] === key ? leaf.values[i] : undefined
+    return this.#byKey.get(key)
   }
 
   set(key: string, value: V): void {
+    this.#byKey.set(key, value)
     const at = this.#leafOf(key)
     const leaf = this.#leaves[at]!
     const i = lowerBound(leaf.keys, key)
@@ -56,10 +58,10 @@ export class SortedMap<V> {
 
   /** True where the key was there. */
   delete(key: string): boolean {
+    if (!this.#byKey.delete(key)) return false
     const at = this.#leafOf(key)
     const leaf = this.#leaves[at]!
     const i = lowerBound(leaf.keys, key)
-    if (leaf.keys[i] !== key) return false
     leaf.keys.splice(i, 1)
     leaf.values.splice(i, 1)
     this.#size--

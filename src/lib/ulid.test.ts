@@ -1,6 +1,6 @@
 import { array, assert, integer, property } from 'fast-check'
 import { expect, test } from 'vitest'
-import { isUlid, ulidFloor, Ulids, ulidTime, versionBefore } from './ulid.ts'
+import { isUlid, prefixesBehind, ulidFloor, Ulids, ulidTime, versionBefore } from './ulid.ts'
 
 /** A clock that shows the times given, one after the other. */
 function clockOf(times: readonly number[]): { now(): number } {
@@ -63,4 +63,22 @@ test('what is no id is told apart', () => {
     expect([text, isUlid(text)]).toEqual([text, false])
   }
   expect(isUlid('01ARZ3NDEKTSV4RRFFQ69G5FAV')).toBe(true)
+})
+
+test('of the beginnings behind an id, every greater one has exactly one, and those ascend', () => {
+  const digits = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
+  const digit = integer({ min: 0, max: 31 })
+  const id = array(digit, { minLength: 25, maxLength: 25 }).map(
+    (places) => `${places[0]! % 8}${places.map((place) => digits[place]).join('')}`,
+  )
+  const shared = integer({ min: 0, max: 26 })
+  assert(
+    property(id, id, shared, (one, other, length) => {
+      const [after, later] = [one, one.slice(0, length) + other.slice(length)].sort()
+      const beginnings = [...prefixesBehind(after!)]
+      expect(beginnings.filter((beginning) => later!.startsWith(beginning))).toHaveLength(1)
+      expect(beginnings).toEqual([...new Set(beginnings)].sort())
+      expect(beginnings.length).toBeLessThan(170)
+    }),
+  )
 })
