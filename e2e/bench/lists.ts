@@ -48,7 +48,7 @@ export async function fill(metadataPath: string, bucket: string, count: number):
     ids: new Ulids(clock),
     options,
     meter: SILENT,
-    policies: { check: () => ({ isPublic: false, opensToWriters: false }) },
+    policies: { check: () => ({ isPublic: false, opensToWriters: false }), lets: () => false },
     people: { name: () => undefined, byEmail: () => undefined },
     sweep: { onError: () => {} },
   })

@@ -44,12 +44,14 @@ export const OPTIONS: S3Options = {
   compat: 'legacy',
 }
 
-/** Takes any text for a policy; one that speaks of the public is public. */
+/** Takes any text for a policy; one that speaks of the public is public, and a service is let in for the buckets that it names. */
 const LENIENT: PolicyRules = {
   check: (text) => ({
     isPublic: text.includes('public'),
     opensToWriters: text.includes('writers'),
   }),
+  lets: (text, { service, sourceBucket }) =>
+    text.includes(service) && text.includes(`for ${sourceBucket}`),
 }
 
 /** Everybody has an account, and a name that says so. */

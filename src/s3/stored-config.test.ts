@@ -103,18 +103,9 @@ test('settings have S3’s defaults, and come back as they were put', async () =
   const RequestPaymentConfiguration = { Payer: 'Requester' as const }
   await s3.PutBucketRequestPayment!({ ...of, RequestPaymentConfiguration }, CALL)
   await s3.PutBucketAbac!({ ...of, AbacStatus: { Status: 'Enabled' } }, CALL)
-  const LoggingEnabled = { TargetBucket: 'b', TargetPrefix: 'log/' }
-  await s3.PutBucketLogging!({ ...of, BucketLoggingStatus: { LoggingEnabled } }, CALL)
   expect(await s3.GetBucketAccelerateConfiguration!(of, CALL)).toEqual(AccelerateConfiguration)
   expect(await s3.GetBucketRequestPayment!(of, CALL)).toEqual(RequestPaymentConfiguration)
   expect(await s3.GetBucketAbac!(of, CALL)).toEqual({ AbacStatus: { Status: 'Enabled' } })
-  expect(await s3.GetBucketLogging!(of, CALL)).toEqual({ LoggingEnabled })
-  await s3.PutBucketLogging!({ ...of, BucketLoggingStatus: {} }, CALL)
-  expect(await s3.GetBucketLogging!(of, CALL)).toEqual({})
-  const elsewhere = { LoggingEnabled: { TargetBucket: 'nowhere', TargetPrefix: '' } }
-  await expect(
-    s3.PutBucketLogging!({ ...of, BucketLoggingStatus: elsewhere }, CALL),
-  ).rejects.toMatchObject({ code: 'InvalidTargetBucketForLogging' })
 })
 
 test('a bucket that is made again knows nothing of the configuration of the one before', async () => {
