@@ -68,6 +68,14 @@ export const MEMBERS: Readonly<Record<string, Readonly<Record<string, Member>>>>
   PutObjectRequest: { ...EXPIRES, ...GRANT_WRITE },
   CopyObjectRequest: { ...EXPIRES, ...GRANT_WRITE },
   CompleteMultipartUploadOutput: CUSTOMER,
+  // The reference speaks of the header, for objects under governance; the model has forgotten it.
+  DeleteObjectAnnotationRequest: {
+    BypassGovernanceRetention: {
+      type: 'boolean',
+      place: 'header',
+      wire: 'x-amz-bypass-governance-retention',
+    },
+  },
   CreateMultipartUploadRequest: { ...EXPIRES, ...GRANT_WRITE },
   GetObjectRequest: {
     ...CHOSEN,
@@ -159,6 +167,7 @@ export const CHOICES: Readonly<Record<string, Choice>> = {
   'InventoryConfiguration.IncludedObjectVersions': { values: ['All', 'Current'] },
   'InventoryS3BucketDestination.Format': { values: ['CSV', 'ORC', 'Parquet'] },
   'InventorySchedule.Frequency': { values: ['Daily', 'Weekly'] },
+  'PartitionedPrefix.PartitionDateSource': { values: ['EventTime', 'DeliveryTime'] },
   'TargetGrant.Permission': { values: ['FULL_CONTROL', 'READ', 'WRITE'] },
   'LifecycleRule.Status': { values: ['Enabled', 'Disabled'] },
   'Grant.Permission': { values: ['FULL_CONTROL', 'READ', 'READ_ACP', 'WRITE', 'WRITE_ACP'] },

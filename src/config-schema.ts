@@ -51,7 +51,7 @@ interface Shape<Measure> {
     AzureSettings
   encryption: EncryptionSettings
   etag: 'md5' | 'opaque'
-  torrent: { tracker: 'off' | 'on' }
+  torrent: { files: 'off' | 'on'; tracker: 'off' | 'on' }
   limits: {
     maxObjectSize: Measure
     minPartSize: Measure
@@ -264,7 +264,12 @@ function build() {
       .prefault({}),
     encryption: ENCRYPTION,
     etag: choice('etag', ['md5', 'opaque']),
-    torrent: z.strictObject({ tracker: choice('torrent.tracker', ['off', 'on']) }).prefault({}),
+    torrent: z
+      .strictObject({
+        files: choice('torrent.files', ['off', 'on']),
+        tracker: choice('torrent.tracker', ['off', 'on']),
+      })
+      .prefault({}),
     limits: z
       .strictObject({
         maxObjectSize: size('limits.maxObjectSize', 1, 5 * 2 ** 30, '1 byte to 5GiB'),

@@ -87,6 +87,8 @@ export interface Config {
   /** Those that are configured; the data folder may have one of its own for SSE-S3. */
   readonly encryption: EncryptionKeys
   readonly etag: 'md5' | 'opaque'
+  /** Objects have torrents. */
+  readonly hasTorrents: boolean
   /** A BitTorrent tracker answers beside S3. */
   readonly hasTracker: boolean
   readonly limits: Limits
@@ -205,6 +207,7 @@ function resolveConfig(settings: Settings, raw: Raw): Config {
     storage: { ...storageEngine(settings, data, raw), ...(seal && { seal }) },
     encryption: resolveEncryption(settings.encryption, raw),
     etag: settings.etag,
+    hasTorrents: settings.torrent.files === 'on',
     hasTracker: settings.torrent.tracker === 'on',
     limits: {
       maxObjectSizeBytes: limits.maxObjectSize,

@@ -49,7 +49,7 @@ import {
   wantsLease,
 } from './server-choices.ts'
 import { HttpWebhooks } from './webhooks.ts'
-import { createTorrentS3 } from './torrent/service.ts'
+import { createTorrentS3, NO_TORRENTS } from './torrent/service.ts'
 import { Tracker } from './torrent/tracker.ts'
 
 export interface Server {
@@ -217,7 +217,12 @@ async function openPorts(
 }
 
 /** `publicUrl`: how clients reach us; known once we listen. */
-function withTorrents(api: S3Api, { hasTracker }: Config, publicUrl: () => string): S3Api {
+function withTorrents(
+  api: S3Api,
+  { hasTorrents, hasTracker }: Config,
+  publicUrl: () => string,
+): S3Api {
+  if (!hasTorrents) return { ...api, ...NO_TORRENTS }
   const trackers = (): readonly string[] => (hasTracker ? [publicUrl() + ANNOUNCE_PATH] : [])
   return { ...api, ...createTorrentS3(api, { publicUrl, trackers }) }
 }
