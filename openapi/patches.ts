@@ -135,6 +135,11 @@ export const CHOICES: Readonly<Record<string, Choice>> = {
     code: 'InvalidArgument',
     message: 'Unknown metadata directive.',
   },
+  'x-amz-object-annotation-directive': {
+    values: ['COPY', 'EXCLUDE'],
+    code: 'InvalidArgument',
+    message: 'Unknown annotation directive.',
+  },
   'x-amz-tagging-directive': {
     values: ['COPY', 'REPLACE'],
     code: 'InvalidArgument',

@@ -8,6 +8,11 @@ const CODES = {
     403,
     "CORSResponse: This CORS request is not allowed. This is usually because the evalution of Origin, request method / Access-Control-Request-Method or Access-Control-Request-Headers are not whitelisted by the resource's CORS spec.",
   ],
+  AnnotationLimitExceeded: [
+    400,
+    'The request would exceed the maximum number of annotations allowed per object.',
+  ],
+  AnnotationNameTooLong: [400, 'The annotation name exceeds 512 bytes.'],
   AuthorizationHeaderMalformed: [400, 'The authorization header that you provided is not valid.'],
   AuthorizationQueryParametersError: [
     400,
@@ -49,6 +54,7 @@ const CODES = {
   ],
   InternalError: [500, 'We encountered an internal error. Please try again.'],
   InvalidAccessKeyId: [403, 'The AWS Access Key Id you provided does not exist in our records.'],
+  InvalidAnnotationName: [400, 'The annotation name you provided is invalid.'],
   InvalidArgument: [400, 'Invalid Argument'],
   InvalidBucketAclWithObjectOwnership: [
     400,
@@ -77,6 +83,7 @@ const CODES = {
     400,
     'The content of the form does not meet the conditions specified in the policy document.',
   ],
+  InvalidPrefix: [400, 'The annotation prefix you provided is invalid.'],
   InvalidRange: [416, 'The requested range is not satisfiable'],
   InvalidRedirectLocation: [
     400,
@@ -191,6 +198,7 @@ const CODES = {
   TooManyBuckets: [400, 'You have attempted to create more buckets than allowed'],
   TooManyParts: [400, 'You have attempted to create more parts than allowed'],
   UnexpectedContent: [400, 'This request does not support content'],
+  UnsupportedMediaType: [415, 'The content type you provided is not supported.'],
   UnresolvableGrantByEmailAddress: [
     400,
     'The e-mail address you provided does not match any account on record.',

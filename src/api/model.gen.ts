@@ -465,6 +465,7 @@ export const MODEL: Model = {
     "x-amz-sdk-checksum-algorithm": {"values":["CRC32","CRC32C","CRC64NVME","SHA1","SHA256","SHA512","MD5","XXHASH64","XXHASH3","XXHASH128"],"code":"InvalidRequest","message":"Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256, SHA512, MD5, XXHASH64, XXHASH3, XXHASH128]","anyCase":true},
     "x-amz-checksum-type": {"values":["COMPOSITE","FULL_OBJECT"],"code":"InvalidRequest","message":"Value for x-amz-checksum-type header is invalid."},
     "x-amz-metadata-directive": {"values":["COPY","REPLACE"],"code":"InvalidArgument","message":"Unknown metadata directive."},
+    "x-amz-object-annotation-directive": {"values":["COPY","EXCLUDE"],"code":"InvalidArgument","message":"Unknown annotation directive."},
     "x-amz-tagging-directive": {"values":["COPY","REPLACE"],"code":"InvalidArgument","message":"Unknown tagging directive."},
     "x-amz-object-attributes": {"values":["Checksum","ETag","ObjectParts","ObjectSize","StorageClass"],"code":"InvalidArgument","message":"Invalid attribute name specified."},
     "x-amz-optional-object-attributes": {"values":["RestoreStatus"],"code":"InvalidArgument","message":"Invalid attribute name specified."},

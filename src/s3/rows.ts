@@ -13,6 +13,7 @@
  * | bucket        | `page`    | manifest id + `.` + 4 digits  | `PageRow`: up to 500 parts of a large object   |
  * | bucket        | `upload`  | key                           | `UploadsRow`: the uploads under way of the key |
  * | bucket        | `part`    | upload id + `.` + 5 digits    | `PartRow`                                      |
+ * | bucket        | `part`    | annotation set + `.` + name   | `PartRow`: an annotation of the version that names the set |
  * | bucket        | `garbage` | ULID (when it was thrown away)| `GarbageRow`: work for the sweep               |
  * | bucket        | `config`  | kind, or kind + `.` + id      | `ConfigRow`: a document of its configuration   |
  * | bucket        | `event`   | ULID (when it happened)       | `EventRow`: what its listeners are yet to be told |
@@ -133,6 +134,8 @@ export type VersionRow = {
   readonly tg?: readonly StoredTag[]
   /** Owner's id and display name, where that is not the bucket's owner (`versionOwner` in version.ts). */
   readonly o?: readonly [id: string, displayName: string]
+  /** Annotations: the set that their rows stand under, and how many there are. */
+  readonly an?: readonly [set: string, count: number]
   /** On a head only: `q` of an older version whose public id is 'null', if there is one. */
   readonly nq?: string
   /** On a head only: 1 where older versions exist. */
@@ -221,6 +224,8 @@ export type PartRow = {
   readonly x?: readonly Extent[]
   /** The data key that its bytes are under, wrapped as its upload's; absent: they are in clear. */
   readonly key?: string
+  /** Of an annotation, whose encryption is its own. */
+  readonly sse?: StoredEncryption
 }
 
 /** Work for the sweep: what nobody can reach any more. The members may stand together. */
@@ -229,7 +234,7 @@ export type GarbageRow = {
   readonly x?: readonly Extent[]
   /** Page rows (by their sort keys) of a manifest that is gone, with all their extents. */
   readonly pages?: readonly string[]
-  /** An upload that has ended: all its part rows go. */
+  /** An upload that has ended, or a set of annotations whose version is gone: all its part rows go. */
   readonly upload?: string
   /**
    * Beside `upload`, where it was completed: the extents of its parts live on in the object, except
@@ -389,6 +394,21 @@ export function partsOf(
   after: number = 0,
 ): { readonly from: string; readonly to: string } {
   return { from: partSort(uploadId, after + 1), to: `${uploadId}/` }
+}
+
+/** All rows of an upload, or of a set of annotations. */
+export function allPartsOf(id: string): { readonly from: string; readonly to: string } {
+  return { from: `${id}.`, to: `${id}/` }
+}
+
+/** The upload, or the set of annotations, that a row of `part` belongs to. */
+export function holderOfPart(sort: string): string {
+  return sort.slice(0, sort.indexOf('.'))
+}
+
+/** Sort key of an annotation. */
+export function annotationSort(set: string, name: string): string {
+  return `${set}.${name}`
 }
 
 export function pageSort(manifestId: string, index: number): string {

@@ -46,6 +46,12 @@ import {
 import { metadataConfig } from './metadata-config.ts'
 import { notificationConfig } from './notification-config.ts'
 import { getObjectAcl, putObjectAcl } from './object-acl.ts'
+import {
+  deleteObjectAnnotation,
+  getObjectAnnotation,
+  listObjectAnnotations,
+  putObjectAnnotation,
+} from './object-annotations.ts'
 import { getObjectAttributes } from './object-attributes.ts'
 import {
   getObjectLegalHold,
@@ -96,6 +102,7 @@ export function createS3(ctx: Context): S3Api {
     DeleteBucketTagging: deleteBucketTagging(ctx),
     DeleteBucketWebsite: deleteBucketWebsite(ctx),
     DeleteObject: deleteObject(ctx),
+    DeleteObjectAnnotation: deleteObjectAnnotation(ctx),
     DeleteObjects: deleteObjects(ctx),
     DeleteObjectTagging: deleteObjectTagging(ctx),
     DeletePublicAccessBlock: deletePublicAccessBlock(ctx),
@@ -111,6 +118,7 @@ export function createS3(ctx: Context): S3Api {
     GetBucketWebsite: getBucketWebsite(ctx),
     GetObject: getObject(ctx),
     GetObjectAcl: getObjectAcl(ctx),
+    GetObjectAnnotation: getObjectAnnotation(ctx),
     GetObjectAttributes: getObjectAttributes(ctx),
     GetObjectLegalHold: getObjectLegalHold(ctx),
     GetObjectLockConfiguration: getObjectLockConfiguration(ctx),
@@ -121,6 +129,7 @@ export function createS3(ctx: Context): S3Api {
     HeadObject: headObject(ctx),
     ListBuckets: listBuckets(ctx),
     ListMultipartUploads: listMultipartUploads(ctx),
+    ListObjectAnnotations: listObjectAnnotations(ctx),
     ListObjects: listObjects(ctx),
     ListObjectsV2: listObjectsV2(ctx),
     ListObjectVersions: listObjectVersions(ctx),
@@ -135,6 +144,7 @@ export function createS3(ctx: Context): S3Api {
     PutBucketWebsite: putBucketWebsite(ctx),
     PutObject: putObject(ctx),
     PutObjectAcl: putObjectAcl(ctx),
+    PutObjectAnnotation: putObjectAnnotation(ctx),
     PutObjectLegalHold: putObjectLegalHold(ctx),
     PutObjectLockConfiguration: putObjectLockConfiguration(ctx),
     PutObjectRetention: putObjectRetention(ctx),

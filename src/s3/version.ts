@@ -198,7 +198,7 @@ function discardVersion(
   keeping: string | undefined,
 ): void {
   checkUnlocked(version, ctx.clock.now(), false)
-  if (version.q !== keeping) discardContent(ctx, tx, version.c)
+  if (version.q !== keeping) discardHeld(ctx, tx, version)
 }
 
 /**
@@ -213,7 +213,7 @@ export async function removeHead(
   bypass: boolean = false,
 ): Promise<void> {
   checkUnlocked(head.value, ctx.clock.now(), bypass)
-  discardContent(ctx, tx, head.value.c)
+  discardHeld(ctx, tx, head.value)
   if (head.value.older === undefined) {
     tx.delete('object', key)
     return
@@ -289,7 +289,7 @@ export async function removeVersion(
   }
   const gone = found.row.value
   checkUnlocked(gone, ctx.clock.now(), bypass)
-  discardContent(ctx, tx, gone.c)
+  discardHeld(ctx, tx, gone)
   tx.delete('version', found.row.sort)
   // Two rows tell whether another one remains; the commit expects it to, so `older` cannot go stale.
   const left = (await tx.scan('version', { ...chainRange(key), limit: 2 })).filter(
@@ -314,6 +314,17 @@ function noncurrent(head: VersionRow): VersionRow {
   if (head.older === undefined && head.nq === undefined) return head
   const { older: _older, nq: _nq, ...rest } = head
   return rest
+}
+
+/** All that only this version holds. */
+function discardHeld(ctx: Context, tx: Tx, { c, an }: VersionRow): void {
+  discardContent(ctx, tx, c)
+  if (an !== undefined) discardAnnotations(ctx, tx, an[0])
+}
+
+/** Leaves a set of annotations to the sweep, in this commit. */
+export function discardAnnotations(ctx: Context, tx: Tx, set: string): void {
+  tx.put('garbage', ctx.ids.next(), { upload: set })
 }
 
 /** Leaves the blobs of content that no row will name any more to the sweep, in this commit. */
