@@ -63,6 +63,6 @@ test('a statement without a resource allows nothing, and is none in the strict p
   const text = (effect: string): string =>
     JSON.stringify({ Statement: [{ ...rest, Effect: effect, Action: 's3:PutBucketLogging' }] })
   expect(createPolicyRules(false).check(text('Allow'), 'logs').opensToWriters).toBe(false)
-  expect(() => createPolicyRules(false).check(text('Deny'), 'logs')).toThrow()
-  expect(() => createPolicyRules(true).check(text('Allow'), 'logs')).toThrow()
+  expect(() => createPolicyRules(false).check(text('Deny'), 'logs')).toThrow('Resource')
+  expect(() => createPolicyRules(true).check(text('Allow'), 'logs')).toThrow('Resource')
 })
