@@ -19,6 +19,7 @@ const NOTES: Readonly<Record<string, string>> = {
   PutBucketNotificationConfiguration: 'webhooks, at least once (docs/notifications.md)',
   PutBucketRequestPayment: 'kept and returned; nobody is billed',
   PutBucketVersioning: 'MFA delete is refused',
+  SelectObjectContent: 'over CSV and JSON, plain or gzip; Parquet and bzip2 answer 501',
   RestoreObject: 'answered at once: nothing is far away',
 }
 

@@ -1,4 +1,5 @@
 /** The one error that speaks S3: a code of the table below, with what else the client is told. */
+import { SELECT_ERRORS, type SelectErrorCode } from './select-codes.ts'
 
 /** Status and default message of each code (S3's "Error responses", and answers recorded from AWS). */
 const CODES = {
@@ -213,7 +214,14 @@ const CODES = {
   ],
 } as const
 
-export type S3ErrorCode = keyof typeof CODES
+export type S3ErrorCode = keyof typeof CODES | SelectErrorCode
+
+/** Status and words of a code; those of S3 Select are all 400. */
+function detailsOf(code: S3ErrorCode): readonly [status: number, message: string] {
+  return code in CODES
+    ? CODES[code as keyof typeof CODES]
+    : [400, SELECT_ERRORS[code as SelectErrorCode]]
+}
 
 export interface S3ErrorDetails {
   /** Instead of the code's default. */
@@ -240,9 +248,10 @@ export class S3Error extends Error {
     code: S3ErrorCode,
     { message, fields = {}, headers = {}, hint, cause }: S3ErrorDetails = {},
   ) {
-    super(message ?? CODES[code][1], cause === undefined ? undefined : { cause })
+    const [status, words] = detailsOf(code)
+    super(message ?? words, cause === undefined ? undefined : { cause })
     this.code = code
-    this.status = CODES[code][0]
+    this.status = status
     this.fields = fields
     this.headers = headers
     this.hint = hint

@@ -73,6 +73,7 @@ import {
 import { putObject } from './put-object.ts'
 import { renameObject } from './rename-object.ts'
 import { restoreObject } from './restore-object.ts'
+import { selectObjectContent } from './select-object.ts'
 import { updateObjectEncryption } from './update-encryption.ts'
 import { uploadPart } from './upload-part.ts'
 import { uploadPartCopy } from './upload-part-copy.ts'
@@ -152,6 +153,7 @@ export function createS3(ctx: Context): S3Api {
     PutPublicAccessBlock: putPublicAccessBlock(ctx),
     RenameObject: renameObject(ctx),
     RestoreObject: restoreObject(ctx),
+    SelectObjectContent: selectObjectContent(ctx),
     UpdateObjectEncryption: updateObjectEncryption(ctx),
     UploadPart: uploadPart(ctx),
     UploadPartCopy: uploadPartCopy(ctx),
