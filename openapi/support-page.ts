@@ -12,7 +12,7 @@ const NOTES: Readonly<Record<string, string>> = {
   PutBucketAccelerateConfiguration: 'kept and returned; there is one way to this store',
   PutBucketAnalyticsConfiguration: 'kept and returned; nothing is analysed',
   PutBucketIntelligentTieringConfiguration: 'kept and returned; nothing is moved',
-  PutBucketInventoryConfiguration: 'kept and returned; no reports are made yet',
+  PutBucketInventoryConfiguration: 'carried out: reports in CSV; ORC and Parquet answer 501',
   PutBucketLifecycleConfiguration: 'carried out; a storage class is a name that clients see',
   PutBucketLogging: 'carried out, within minutes, as S3',
   PutBucketMetricsConfiguration: 'kept and returned; see /metrics',

@@ -110,6 +110,7 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
     website,
     sweep,
     lifecycle,
+    inventories,
     outbox,
     accessLog,
   } = openS3({
@@ -135,6 +136,12 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
       onError: (error) =>
         log.error('the lifecycle of a bucket failed; it will be tried again', { error }),
     },
+    inventory: {
+      secondsPerDay: config.lifecycle.secondsPerDay,
+      intervalMs: config.lifecycle.intervalMs,
+      onError: (error) =>
+        log.error('an inventory report failed; it will be tried again', { error }),
+    },
     webhooks: new HttpWebhooks(config.webhooks),
     accessLogMs: config.accessLogMs,
     outbox: {
@@ -144,6 +151,7 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
   })
   closers.add(() => sweep.stop())
   closers.add(() => lifecycle.stop())
+  closers.add(() => inventories.stop())
   closers.add(() => outbox.stop())
   closers.add(() => accessLog.stop())
   const place = { url: config.publicUrl?.replace(/\/+$/, '') }
@@ -183,6 +191,7 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
   place.url ??= url
   sweep.start()
   lifecycle.start()
+  inventories.start()
   outbox.start()
   accessLog.start()
   closers.add(startCensus(metadata, log))

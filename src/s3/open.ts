@@ -17,6 +17,7 @@ import type { BucketLease } from './bucket-lease.ts'
 import type { Context, S3Options } from './context.ts'
 import { createFacts } from './facts.ts'
 import { type EncryptionParts, Keyring, NO_ENCRYPTION } from './keyring.ts'
+import { Inventories, INVENTORY_DEFAULTS, type InventoryOptions } from './inventory.ts'
 import { Lifecycle, LIFECYCLE_DEFAULTS, type LifecycleOptions } from './lifecycle.ts'
 import {
   NO_WEBHOOKS,
@@ -47,6 +48,8 @@ export interface S3Parts {
   readonly sweep: Partial<SweepOptions> & Pick<SweepOptions, 'onError'>
   /** What differs from `LIFECYCLE_DEFAULTS`; the same one is told of failures. */
   readonly lifecycle?: Partial<LifecycleOptions>
+  /** What differs from `INVENTORY_DEFAULTS`. */
+  readonly inventory?: Partial<InventoryOptions>
   /** None: no listener is told anything. */
   readonly webhooks?: Webhooks
   /** What differs from `OUTBOX_DEFAULTS`. */
@@ -66,6 +69,8 @@ export interface S3 {
   readonly sweep: Sweep
   /** Not started yet. */
   readonly lifecycle: Lifecycle
+  /** Not started yet. */
+  readonly inventories: Inventories
   /** Not started yet. */
   readonly outbox: Outbox
   /** Not started yet. */
@@ -107,6 +112,11 @@ export function openS3(parts: S3Parts): S3 {
     lifecycle: new Lifecycle(
       ctx,
       { ...LIFECYCLE_DEFAULTS, onError: sweep.onError, ...parts.lifecycle },
+      meter,
+    ),
+    inventories: new Inventories(
+      ctx,
+      { ...INVENTORY_DEFAULTS, onError: sweep.onError, ...parts.inventory },
       meter,
     ),
     accessLog: new AccessLog(

@@ -105,6 +105,8 @@ export type StoredAcl = {
   readonly grants: readonly StoredGrant[]
 }
 
+export type ReplicationState = 'PENDING' | 'COMPLETED' | 'FAILED' | 'REPLICA'
+
 /** A version of an object, or a delete marker. */
 export type VersionRow = {
   /** Place in the chain, newest first; also its version id unless `v` says 'null'. */
@@ -134,6 +136,8 @@ export type VersionRow = {
   readonly tg?: readonly StoredTag[]
   /** Owner's id and display name, where that is not the bucket's owner (`versionOwner` in version.ts). */
   readonly o?: readonly [id: string, displayName: string]
+  /** What has become of its replication, in S3's words; a copy of another store's says REPLICA. */
+  readonly rp?: ReplicationState
   /** Annotations: the set that their rows stand under, and how many there are. */
   readonly an?: readonly [set: string, count: number]
   /** On a head only: `q` of an older version whose public id is 'null', if there is one. */

@@ -31,18 +31,14 @@ import { deleteObject } from './delete-object.ts'
 import { deleteObjects } from './delete-objects.ts'
 import { directoryBuckets } from './directory-buckets.ts'
 import { getObject, headObject } from './get-object.ts'
+import { inventoryConfigs } from './inventory-config.ts'
 import { lifecycleConfig } from './lifecycle-config.ts'
 import { listBuckets } from './list-buckets.ts'
 import { listObjects, listObjectsV2 } from './list-objects.ts'
 import { listParts } from './list-parts.ts'
 import { listMultipartUploads } from './list-uploads.ts'
 import { listObjectVersions } from './list-versions.ts'
-import {
-  analyticsConfigs,
-  intelligentTieringConfigs,
-  inventoryConfigs,
-  metricsConfigs,
-} from './named-configs.ts'
+import { analyticsConfigs, intelligentTieringConfigs, metricsConfigs } from './named-configs.ts'
 import { metadataConfig } from './metadata-config.ts'
 import { notificationConfig } from './notification-config.ts'
 import { getObjectAcl, putObjectAcl } from './object-acl.ts'
