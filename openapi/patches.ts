@@ -42,6 +42,11 @@ const CHOSEN: Record<string, Member> = {
   ServerSideEncryption: { type: 'string', place: 'header', wire: 'x-amz-server-side-encryption' },
 }
 
+/** Said by the replication of another gateway of ours: what it writes is a replica, and goes no further. */
+const REPLICA: Record<string, Member> = {
+  ReplicationStatus: { type: 'string', place: 'header', wire: 'x-amz-replication-status' },
+}
+
 /** What other uploads answer with a client's key; suites look for it here too. */
 const CUSTOMER: Record<string, Member> = {
   SSECustomerAlgorithm: {
@@ -65,7 +70,8 @@ export const MEMBERS: Readonly<Record<string, Readonly<Record<string, Member>>>>
   // The SDK's own device for unparsable dates; on the wire it is the Expires header.
   GetObjectOutput: EXPIRES,
   HeadObjectOutput: EXPIRES,
-  PutObjectRequest: { ...EXPIRES, ...GRANT_WRITE },
+  PutObjectRequest: { ...EXPIRES, ...GRANT_WRITE, ...REPLICA },
+  DeleteObjectRequest: REPLICA,
   CopyObjectRequest: { ...EXPIRES, ...GRANT_WRITE },
   CompleteMultipartUploadOutput: CUSTOMER,
   // The reference speaks of the header, for objects under governance; the model has forgotten it.
@@ -76,7 +82,7 @@ export const MEMBERS: Readonly<Record<string, Readonly<Record<string, Member>>>>
       wire: 'x-amz-bypass-governance-retention',
     },
   },
-  CreateMultipartUploadRequest: { ...EXPIRES, ...GRANT_WRITE },
+  CreateMultipartUploadRequest: { ...EXPIRES, ...GRANT_WRITE, ...REPLICA },
   GetObjectRequest: {
     ...CHOSEN,
     ResponseExpiresString: { type: 'string', place: 'query', wire: 'response-expires' },
@@ -134,6 +140,11 @@ export const CHOICES: Readonly<Record<string, Choice>> = {
     values: ['COPY', 'REPLACE'],
     code: 'InvalidArgument',
     message: 'Unknown metadata directive.',
+  },
+  'x-amz-replication-status': {
+    values: ['REPLICA'],
+    code: 'InvalidArgument',
+    message: 'Writes can be those of a REPLICA, and of nothing else.',
   },
   'x-amz-object-annotation-directive': {
     values: ['COPY', 'EXCLUDE'],

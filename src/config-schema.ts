@@ -14,6 +14,7 @@ import {
   type ServiceSettings,
 } from './config-metadata.ts'
 import { LOGGED_KEYS, type LoggedSettings } from './config-logged.ts'
+import { REPLICATION, type ReplicationSettings } from './config-replication.ts'
 import { ENCRYPTION, type EncryptionSettings } from './config-encryption.ts'
 import { keySettings, type KeySettings } from './config-seal-key.ts'
 import { S3_SHAPE, type S3Settings } from './config-s3.ts'
@@ -50,6 +51,7 @@ interface Shape<Measure> {
     GcsSettings &
     AzureSettings
   encryption: EncryptionSettings
+  replication: ReplicationSettings
   etag: 'md5' | 'opaque'
   torrent: { files: 'off' | 'on'; tracker: 'off' | 'on' }
   limits: {
@@ -263,6 +265,7 @@ function build() {
       })
       .prefault({}),
     encryption: ENCRYPTION,
+    replication: REPLICATION,
     etag: choice('etag', ['md5', 'opaque']),
     torrent: z
       .strictObject({

@@ -48,6 +48,7 @@ import {
   s3OptionsOf,
   wantsLease,
 } from './server-choices.ts'
+import { S3Replicas } from './replicas.ts'
 import { HttpWebhooks } from './webhooks.ts'
 import { createTorrentS3, NO_TORRENTS } from './torrent/service.ts'
 import { Tracker } from './torrent/tracker.ts'
@@ -103,6 +104,8 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
   })
   await registry.reload()
   closers.add(keepReloading(registry, log))
+  const replicas = new S3Replicas(config.replication)
+  closers.add(() => replicas[Symbol.asyncDispose]())
   const {
     api: s3,
     cors,
@@ -112,6 +115,7 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
     lifecycle,
     inventories,
     outbox,
+    replication,
     accessLog,
   } = openS3({
     metadata,
@@ -142,6 +146,11 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
       onError: (error) =>
         log.error('an inventory report failed; it will be tried again', { error }),
     },
+    replicas,
+    replication: {
+      onError: (error) =>
+        log.warn('a version was not replicated; it will be tried again', { error }),
+    },
     webhooks: new HttpWebhooks(config.webhooks),
     accessLogMs: config.accessLogMs,
     outbox: {
@@ -153,6 +162,7 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
   closers.add(() => lifecycle.stop())
   closers.add(() => inventories.stop())
   closers.add(() => outbox.stop())
+  closers.add(() => replication.stop())
   closers.add(() => accessLog.stop())
   const place = { url: config.publicUrl?.replace(/\/+$/, '') }
   const api = withTorrents(s3, config, () => place.url ?? '')
@@ -193,6 +203,7 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
   lifecycle.start()
   inventories.start()
   outbox.start()
+  replication.start()
   accessLog.start()
   closers.add(startCensus(metadata, log))
   // First of all: who follows would otherwise keep the ports open.

@@ -232,10 +232,10 @@ test('all fields that there are', async () => {
     expires: 2000,
   })
   const [list] = /(?<=")ey[^"]+/.exec(line)!
-  expect(JSON.parse(Buffer.from(list!, 'base64').toString())).toMatchObject({
+  expect(JSON.parse(Buffer.from(list, 'base64').toString())).toMatchObject({
     grants: [{ canonicalId: 'owner-id', permission: 'FULL_CONTROL', type: 'CanonicalUser' }],
   })
-  expect(line.replace(list!, 'ACL')).toBe(
+  expect(line.replace(list, 'ACL')).toBe(
     '"b","k","1970-01-01T00:00:00.000Z","true","COMPLETED","SSE-KMS","1970-01-01T00:00:01.000Z",' +
       '"GOVERNANCE","On","ENABLED","SHA256","ACL","owner-id","1970-01-01T00:00:02.000Z"\n',
   )

@@ -21,13 +21,15 @@ import { Inventories, INVENTORY_DEFAULTS, type InventoryOptions } from './invent
 import { Lifecycle, LIFECYCLE_DEFAULTS, type LifecycleOptions } from './lifecycle.ts'
 import {
   NO_WEBHOOKS,
-  Nudges,
   Outbox,
   OUTBOX_DEFAULTS,
   type OutboxOptions,
   type Webhooks,
 } from './outbox.ts'
+import { Nudges } from './nudged-rounds.ts'
 import { Reading } from './reading.ts'
+import { NO_REPLICAS, type Replicas } from './replicas.ts'
+import { Replication, REPLICATION_DEFAULTS, type ReplicationOptions } from './replication.ts'
 import { createS3 } from './service.ts'
 import { Sweep, SWEEP_DEFAULTS, type SweepOptions } from './sweep.ts'
 
@@ -54,6 +56,10 @@ export interface S3Parts {
   readonly webhooks?: Webhooks
   /** What differs from `OUTBOX_DEFAULTS`. */
   readonly outbox?: Partial<OutboxOptions>
+  /** None: no bucket is copied elsewhere. */
+  readonly replicas?: Replicas
+  /** What differs from `REPLICATION_DEFAULTS`. */
+  readonly replication?: Partial<ReplicationOptions>
   /** From one delivery of access logs to the next, in milliseconds. */
   readonly accessLogMs?: number
 }
@@ -73,6 +79,8 @@ export interface S3 {
   readonly inventories: Inventories
   /** Not started yet. */
   readonly outbox: Outbox
+  /** Not started yet. */
+  readonly replication: Replication
   /** Not started yet. */
   readonly accessLog: AccessLog
 }
@@ -102,6 +110,8 @@ export function openS3(parts: S3Parts): S3 {
     people,
     webhooks: parts.webhooks ?? NO_WEBHOOKS,
     outbox: new Nudges(),
+    replicas: parts.replicas ?? NO_REPLICAS,
+    replication: new Nudges(),
   }
   return {
     api: createS3(ctx),
@@ -122,6 +132,11 @@ export function openS3(parts: S3Parts): S3 {
     accessLog: new AccessLog(
       ctx,
       { intervalMs: parts.accessLogMs ?? ACCESS_LOG_MS, onError: sweep.onError },
+      meter,
+    ),
+    replication: new Replication(
+      ctx,
+      { ...REPLICATION_DEFAULTS, onError: sweep.onError, ...parts.replication },
       meter,
     ),
     outbox: new Outbox(ctx, { ...OUTBOX_DEFAULTS, onError: sweep.onError, ...parts.outbox }, meter),

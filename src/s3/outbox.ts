@@ -6,11 +6,11 @@
  * deliver the same, and none is lost with a gateway; what was delivered is removed. What could not be
  * delivered is tried again, each time twice as late, for `giveUpMs`.
  */
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Row } from '../../metadata/store.ts'
 import type { Counter, Meter } from '../lib/meter.ts'
 import type { Context } from './context.ts'
-import { eachBucketPartition } from './partitions.ts'
+import { NudgedRounds } from './nudged-rounds.ts'
+import { REPLICATION_ROWS } from './replicate.ts'
 import { type EventRow, scanRows, writeRow } from './rows.ts'
 
 /** The way out to webhooks. */
@@ -51,24 +51,7 @@ export const OUTBOX_DEFAULTS: Omit<OutboxOptions, 'onError'> = {
 const BATCH = 40
 /** Batches of one pass: a listener that is away must not keep us at its messages. */
 const BATCHES_MAX = 50
-const BUCKETS_AT_ONCE = 8
-/** Passes that find nothing before a bucket is left to polling. */
-const QUIET_PASSES = 3
 const RETRY_MAX_MS = 3_600_000
-/** Buckets that may wait to be looked at; more are found by polling. */
-const NUDGED_MAX = 1000
-
-/** What the writers of messages see of it. */
-export class Nudges {
-  readonly waiting: Set<string> = new Set()
-  wake: () => void = () => undefined
-
-  /** There may be messages in that bucket now, or soon. */
-  nudge(bucket: string): void {
-    if (this.waiting.size < NUDGED_MAX) this.waiting.add(bucket)
-    this.wake()
-  }
-}
 
 export class Outbox {
   readonly #ctx: Context
@@ -76,16 +59,16 @@ export class Outbox {
   readonly #sent: Counter
   readonly #failed: Counter
   readonly #dropped: Counter
-  /** Buckets in which there were messages lately, and how many passes have found none since. */
-  readonly #quiet = new Map<string, number>()
+  readonly #rounds: NudgedRounds
   /** Where the last pass through many messages ended, by bucket. */
   readonly #resumed = new Map<string, string>()
-  #stop = new AbortController()
-  #running: Promise<unknown> | undefined
 
   constructor(ctx: Context, options: OutboxOptions, meter: Meter) {
     this.#ctx = ctx
     this.#options = options
+    const { pollMs, retryMs, onError } = options
+    const rounds = { pollMs, restMs: retryMs * 2, onError }
+    this.#rounds = new NudgedRounds(ctx, ctx.outbox, rounds, (bucket) => this.deliver(bucket))
     this.#sent = meter.counter('sluice_notifications_sent_total', 'Notifications delivered')
     this.#failed = meter.counter(
       'sluice_notifications_failed_total',
@@ -99,17 +82,12 @@ export class Outbox {
 
   /** Begins to deliver by itself, until `stop`. */
   start(): void {
-    if (this.#running !== undefined) return
-    this.#stop = new AbortController()
-    this.#running = this.#loop(this.#stop.signal)
+    this.#rounds.start()
   }
 
   /** Ends the delivering; resolves when nothing of it is under way any more. */
   async stop(): Promise<void> {
-    this.#stop.abort()
-    this.#ctx.outbox.wake()
-    await this.#running
-    this.#running = undefined
+    await this.#rounds.stop()
   }
 
   /**
@@ -117,14 +95,14 @@ export class Outbox {
    * which nobody takes any ends the pass: who waits for listeners that are away keeps others waiting.
    */
   async deliver(bucket: string): Promise<number> {
-    const { signal } = this.#stop
+    const { signal } = this.#rounds
     let taken = 0
     let from = this.#resumed.get(bucket) ?? ''
     let isMoving = true
     for (let batches = 0; isMoving && batches < BATCHES_MAX && !signal.aborted; batches++) {
-      const range = { from, limit: BATCH }
+      const range = { from, to: REPLICATION_ROWS.from, limit: BATCH }
       const rows = await scanRows(this.#ctx.metadata, bucket, 'event', range)
-      if (rows.length > 0) this.#quiet.set(bucket, 0)
+      if (rows.length > 0) this.#rounds.isBusy(bucket)
       const claimed = await this.#claim(bucket, rows)
       const outcomes = await Promise.all(claimed.map((row) => this.#send(row.value, signal)))
       const took = outcomes.filter((outcome) => outcome).length
@@ -139,66 +117,6 @@ export class Outbox {
     }
     this.#resumed.set(bucket, from)
     return taken
-  }
-
-  async #loop(signal: AbortSignal): Promise<void> {
-    const { waiting } = this.#ctx.outbox
-    let polled = -Infinity
-    while (!signal.aborted) {
-      try {
-        const now = this.#ctx.clock.now()
-        if (now - polled >= this.#options.pollMs) {
-          polled = now
-          await this.#deliverAll(eachBucketPartition(this.#ctx.metadata), signal)
-        }
-        for (const bucket of waiting) this.#quiet.set(bucket, 0)
-        waiting.clear()
-        // A nudge may have come before its commit, so a bucket is looked at some times more.
-        for (const [bucket, passes] of this.#quiet) {
-          if (passes >= QUIET_PASSES) this.#quiet.delete(bucket)
-          else this.#quiet.set(bucket, passes + 1)
-        }
-        await this.#deliverAll([...this.#quiet.keys()], signal)
-      } catch (error) {
-        if (!signal.aborted) this.#options.onError(error)
-      }
-      if (waiting.size === 0) await this.#rest(signal)
-    }
-  }
-
-  /** Some buckets at a time, so that one whose listeners are slow does not hold up the others. */
-  async #deliverAll(
-    buckets: Iterable<string> | AsyncIterable<string>,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const underWay = new Set<Promise<unknown>>()
-    for await (const bucket of buckets) {
-      if (signal.aborted) break
-      const one: Promise<unknown> = this.deliver(bucket)
-        .catch((error: unknown) => {
-          if (!signal.aborted) this.#options.onError(error)
-        })
-        .finally(() => underWay.delete(one))
-      underWay.add(one)
-      if (underWay.size >= BUCKETS_AT_ONCE) await Promise.race(underWay)
-    }
-    await Promise.all(underWay)
-  }
-
-  /** Until somebody nudges, the next poll or repetition is due, or we are to stop. */
-  async #rest(signal: AbortSignal): Promise<void> {
-    const { pollMs, retryMs } = this.#options
-    const over = new AbortController()
-    this.#ctx.outbox.wake = () => over.abort()
-    const either = AbortSignal.any([signal, over.signal])
-    await sleep(Math.min(pollMs, retryMs * 2), undefined, { signal: either, ref: false }).catch(
-      () => {},
-    )
-    this.#ctx.outbox.wake = () => undefined
-    // A nudge comes just before its commit: give that a moment.
-    // Not where it ends: nothing would keep the process alive until then, and it would end halfway.
-    if (over.signal.aborted && !signal.aborted)
-      await sleep(NUDGE_MS, undefined, { signal, ref: false }).catch(() => {})
   }
 
   /** Makes the rows that are due ours for a while; those that others were faster with are left out. */
@@ -248,5 +166,3 @@ export class Outbox {
     await this.#ctx.metadata.commit({ partition: bucket, expects: [], writes })
   }
 }
-
-const NUDGE_MS = 20

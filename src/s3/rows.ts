@@ -17,6 +17,7 @@
  * | bucket        | `garbage` | ULID (when it was thrown away)| `GarbageRow`: work for the sweep               |
  * | bucket        | `config`  | kind, or kind + `.` + id      | `ConfigRow`: a document of its configuration   |
  * | bucket        | `event`   | ULID (when it happened)       | `EventRow`: what its listeners are yet to be told |
+ * | bucket        | `event`   | `r.` + hash of destination, key | `EventRow`: a key of which versions are yet to be copied elsewhere (replicate.ts) |
  * | `shares(blob)`| `share`   | blob id + `.` + ref           | `ShareRow`: one holder of a shared blob        |
  *
  * A key takes the whole of a sort key (1024 bytes), so nothing is ever appended to it. The layout
@@ -138,6 +139,8 @@ export type VersionRow = {
   readonly o?: readonly [id: string, displayName: string]
   /** What has become of its replication, in S3's words; a copy of another store's says REPLICA. */
   readonly rp?: ReplicationState
+  /** Replication: the ids that it has at destinations, by their names. */
+  readonly ro?: { readonly [target: string]: string }
   /** Annotations: the set that their rows stand under, and how many there are. */
   readonly an?: readonly [set: string, count: number]
   /** On a head only: `q` of an older version whose public id is 'null', if there is one. */
@@ -191,6 +194,8 @@ export type Upload = {
   readonly acl?: StoredAcl
   readonly sse?: StoredEncryption
   readonly tg?: readonly StoredTag[]
+  /** Another gateway's replication makes it. */
+  readonly rp?: 'REPLICA'
   /** Checksum algorithm and type, where asked for. */
   readonly k?: readonly [ChecksumAlgorithm, ChecksumType]
   /** Names the moment since which no part has changed: a Complete relies on it, and whoever writes a part takes it away. */
@@ -279,7 +284,7 @@ export type ConfigRow = {
 /** What is to be told, and to whom; `event` is one of the S3 message's `Records`. */
 export type EventRow = {
   readonly t: number
-  /** URL. */
+  /** URL; or the destination of a replication. */
   readonly to: string
   /** To be delivered from then on, epoch ms. */
   readonly due: number

@@ -20,7 +20,9 @@ import { deleteObject } from './delete-object.ts'
 import { getObject, headObject } from './get-object.ts'
 import { type EncryptionParts, Keyring, NO_ENCRYPTION } from './keyring.ts'
 import { putObject } from './put-object.ts'
-import { NO_WEBHOOKS, Nudges } from './outbox.ts'
+import { Nudges } from './nudged-rounds.ts'
+import { NO_WEBHOOKS } from './outbox.ts'
+import { NO_REPLICAS } from './replicas.ts'
 import { Reading } from './reading.ts'
 import { type BucketRow, shares } from './rows.ts'
 import { Sweep, SWEEP_DEFAULTS, type SweepOptions } from './sweep.ts'
@@ -144,6 +146,8 @@ export class Fixture {
       people: ANYBODY,
       webhooks: NO_WEBHOOKS,
       outbox: new Nudges(),
+      replicas: NO_REPLICAS,
+      replication: new Nudges(),
     }
   }
 

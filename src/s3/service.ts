@@ -17,7 +17,7 @@ import {
   putBucketPolicy,
 } from './bucket-policy.ts'
 import { bucketSettings } from './bucket-settings.ts'
-import { noReplication } from './bucket-replication.ts'
+import { bucketReplication } from './bucket-replication.ts'
 import { deleteBucketTagging, getBucketTagging, putBucketTagging } from './bucket-tagging.ts'
 import { getBucketVersioning, putBucketVersioning } from './bucket-versioning.ts'
 import { completeMultipartUpload } from './complete-upload.ts'
@@ -84,7 +84,7 @@ export function createS3(ctx: Context): S3Api {
     ...directoryBuckets(ctx),
     ...lifecycleConfig(ctx),
     ...metadataConfig(ctx),
-    ...noReplication(ctx),
+    ...bucketReplication(ctx),
     ...notificationConfig(ctx),
     AbortMultipartUpload: abortMultipartUpload(ctx),
     CompleteMultipartUpload: completeMultipartUpload(ctx),

@@ -9,7 +9,6 @@ import { deleteBucket } from './delete-bucket.ts'
 import { metadataConfig } from './metadata-config.ts'
 import { intelligentTieringConfigs, metricsConfigs } from './named-configs.ts'
 import { CALL, Fixture } from './s3.fixture.ts'
-import { createS3 } from './service.ts'
 
 let f: Fixture
 beforeEach(async () => {
@@ -162,16 +161,4 @@ test('metadata tables are configured once, changed, and say that they are not fi
     Status: 'FAILED',
     MetadataTableConfigurationResult: { S3TablesDestinationResult: S3TablesDestination },
   })
-})
-
-test('no bucket is replicated, and clients that look are told so', async () => {
-  const { GetBucketReplication, DeleteBucketReplication, PutBucketReplication } = createS3(f.ctx)
-  await expect(GetBucketReplication!({ Bucket: 'b' }, CALL)).rejects.toMatchObject({
-    code: 'ReplicationConfigurationNotFoundError',
-  })
-  expect(await DeleteBucketReplication!({ Bucket: 'b' }, CALL)).toEqual({})
-  await expect(GetBucketReplication!({ Bucket: 'none' }, CALL)).rejects.toMatchObject({
-    code: 'NoSuchBucket',
-  })
-  expect(PutBucketReplication).toBeUndefined()
 })

@@ -10,6 +10,7 @@
  */
 import type { Row } from '../../metadata/store.ts'
 import { S3Error } from '../api/error.ts'
+import { planReplication } from './replicate.ts'
 import { isUlid, versionBefore } from '../lib/ulid.ts'
 import type { Context } from './context.ts'
 import { checkUnlocked } from './lock.ts'
@@ -159,6 +160,8 @@ export async function pushVersion(
   if (head !== undefined && q >= head.value.q) q = versionBefore(head.value.q, q)
   const version: Mutable<VersionRow> = { q, ...draft }
   if (bucket.versioning !== 'Enabled') version.v = 'null'
+  const planned = planReplication(ctx, tx, bucket, key, version)
+  if (planned !== undefined) await planned
   if (head !== undefined) {
     const old = head.value
     if (version.v === 'null' && old.v === 'null') {
@@ -258,6 +261,8 @@ export async function takeHead(
     marker.v = 'null'
     if (nq !== undefined) await dropNullBehind(ctx, tx, key, nq, marker)
   }
+  const planned = planReplication(ctx, tx, bucket, key, marker)
+  if (planned !== undefined) await planned
   tx.put('object', key, marker)
 }
 
