@@ -2,12 +2,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { type ConfigInput, configOf } from './config.ts'
+import { configOf } from './config.ts'
 
 const KEYS = { accessKeyId: 'a', secretAccessKey: 's' }
 
 function targetsOf(...targets: object[]): ReturnType<typeof configOf>['replication'] {
-  return configOf({ replication: { targets } } as ConfigInput).replication
+  return configOf({ replication: { targets } }).replication
 }
 
 test('a target is asked by paths where it has an endpoint, and has its own name there unless another is said', () => {

@@ -94,9 +94,10 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
   closers.add(() => storage[Symbol.asyncDispose]())
   const known = credentials.map(compiled)
   const users = new Users(known)
+  const encryptionKeys = encryptionKeysOf(config, folder)
   const registry = new Registry({
     users,
-    store: userRows(metadata, SYSTEM_CLOCK),
+    store: userRows(metadata, SYSTEM_CLOCK, encryptionKeys.s3),
     credentials: known,
     policies: config.policies,
     groups: config.groups,
@@ -126,7 +127,7 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
     options: s3OptionsOf(config),
     policies: createPolicyRules(config.compat === 'aws-2026'),
     people: users,
-    encryption: { underKey: underKey(storage), keys: encryptionKeysOf(config, folder) },
+    encryption: { underKey: underKey(storage), keys: encryptionKeys },
     ...(wantsLease(config) && { lease: leaseOf(BUCKET_LEASE_MS) }),
     sweep: {
       intervalMs: config.sweepIntervalMs,
