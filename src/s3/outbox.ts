@@ -36,6 +36,8 @@ export interface OutboxOptions {
   readonly retryMs: number
   /** A message that nobody has taken for so long is dropped. */
   readonly giveUpMs: number
+  /** Messages of one bucket that may wait (about: they are counted now and then); of more the oldest are dropped. */
+  readonly waitingMax: number
   /** Told of what failed; it is tried again. */
   readonly onError: (error: unknown) => void
 }
@@ -45,6 +47,7 @@ export const OUTBOX_DEFAULTS: Omit<OutboxOptions, 'onError'> = {
   claimMs: 60_000,
   retryMs: 1000,
   giveUpMs: 24 * 3_600_000,
+  waitingMax: 100_000,
 }
 
 /** Rows claimed at once: each is an expectation and a write of one commit. */
@@ -52,6 +55,8 @@ const BATCH = 40
 /** Batches of one pass: a listener that is away must not keep us at its messages. */
 const BATCHES_MAX = 50
 const RETRY_MAX_MS = 3_600_000
+const ROWS_PER_PAGE = 1000
+const DELETES_PER_COMMIT = 50
 
 export class Outbox {
   readonly #ctx: Context
@@ -62,6 +67,8 @@ export class Outbox {
   readonly #rounds: NudgedRounds
   /** Where the last pass through many messages ended, by bucket. */
   readonly #resumed = new Map<string, string>()
+  /** When its messages were counted last, by bucket; only of those in which many wait. */
+  readonly #counted = new Map<string, number>()
 
   constructor(ctx: Context, options: OutboxOptions, meter: Meter) {
     this.#ctx = ctx
@@ -76,7 +83,7 @@ export class Outbox {
     )
     this.#dropped = meter.counter(
       'sluice_notifications_dropped_total',
-      'Notifications that nobody took for too long',
+      'Notifications that nobody took for too long, or of which too many waited',
     )
   }
 
@@ -110,13 +117,48 @@ export class Outbox {
       await this.#settle(bucket, claimed, outcomes)
       if (rows.length < BATCH) {
         this.#resumed.delete(bucket)
+        this.#counted.delete(bucket)
         return taken
       }
       isMoving = claimed.length === 0 || took > 0
       from = `${rows.at(-1)!.sort}\0`
     }
     this.#resumed.set(bucket, from)
+    await this.#bound(bucket)
     return taken
+  }
+
+  /** Of a bucket whose listeners are away, while it goes on writing, no more than so many messages are kept. */
+  async #bound(bucket: string): Promise<void> {
+    const now = this.#ctx.clock.now()
+    if (now - (this.#counted.get(bucket) ?? -Infinity) < this.#options.pollMs) return
+    this.#counted.set(bucket, now)
+    let left = 0
+    for (let from = ''; ;) {
+      const rows = await this.#page(bucket, from)
+      left += rows.length
+      if (rows.length < ROWS_PER_PAGE) break
+      from = `${rows.at(-1)!.sort}\0`
+    }
+    // The oldest come first.
+    while (left > this.#options.waitingMax) {
+      const rows = await this.#page(bucket, '', DELETES_PER_COMMIT)
+      const gone = rows.slice(0, Math.min(DELETES_PER_COMMIT, left - this.#options.waitingMax))
+      if (gone.length === 0) return
+      const writes = gone.map(({ sort }) => writeRow('event', sort, null))
+      await this.#ctx.metadata.commit({ partition: bucket, expects: [], writes })
+      this.#dropped.add(gone.length)
+      left -= gone.length
+    }
+  }
+
+  #page(
+    bucket: string,
+    from: string,
+    limit: number = ROWS_PER_PAGE,
+  ): Promise<readonly Row<EventRow>[]> {
+    const range = { from, to: REPLICATION_ROWS.from, limit }
+    return scanRows(this.#ctx.metadata, bucket, 'event', range)
   }
 
   /** Makes the rows that are due ours for a while; those that others were faster with are left out. */
