@@ -7,6 +7,7 @@ import type { Call } from '../api/operations.ts'
 import { SILENT } from '../lib/meter.ts'
 import { bucketReplication } from './bucket-replication.ts'
 import type { Context } from './context.ts'
+import { deleteBucket } from './delete-bucket.ts'
 import { brings, Encrypted } from './encryption.fixture.ts'
 import { putObjectTagging } from './object-tagging.ts'
 import { putObject } from './put-object.ts'
@@ -265,6 +266,16 @@ test('copies, uploads in parts and renamed objects go there like others', async 
   ])
   expect(there.replicas.some(({ parts }) => parts === 2)).toBe(true)
   expect(await statusOf('renamed')).toBe('COMPLETED')
+  expect(await waiting()).toBe(0)
+})
+
+test('of a bucket that is gone nothing waits any more', async () => {
+  await configure(RULE)
+  const { VersionId } = await f.put('k', 'one')
+  await f.delete('k', { VersionId })
+  await deleteBucket(f.ctx)({ Bucket: 'b' }, CALL)
+  await worker.replicate('b')
+  expect(failures).toEqual([])
   expect(await waiting()).toBe(0)
 })
 

@@ -11,6 +11,7 @@
 import type { ReplicationConfiguration } from '@aws-sdk/client-s3'
 import type { Row } from '../../metadata/store.ts'
 import { UNRESTRICTED } from '../api/access.ts'
+import { S3Error } from '../api/error.ts'
 import type { Call } from '../api/operations.ts'
 import type { Counter, Meter } from '../lib/meter.ts'
 import { readConfig } from './bucket-config.ts'
@@ -177,7 +178,7 @@ export class Replication {
     target,
     waiting: { key },
   }: Claimed): Promise<readonly { readonly version: VersionRow; readonly rule: Rule }[]> {
-    const document = await readConfig(this.#ctx, bucket, 'replication')
+    const document = await readConfig(this.#ctx, bucket, 'replication').catch(ofNoBucket)
     if (document === undefined) return []
     const rules = replicationRules(document as unknown as ReplicationConfiguration)
     const head = await readRow(this.#ctx.metadata, bucket, 'object', key)
@@ -324,6 +325,12 @@ export class Replication {
     }
     await this.#settle(claimed)
   }
+}
+
+/** A bucket that is gone has nothing that waits. */
+function ofNoBucket(error: unknown): undefined {
+  if (error instanceof S3Error && error.code === 'NoSuchBucket') return undefined
+  throw error
 }
 
 /** The version of that place in its chain, wherever it stands now. */
