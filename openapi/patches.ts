@@ -42,6 +42,11 @@ const CHOSEN: Record<string, Member> = {
   ServerSideEncryption: { type: 'string', place: 'header', wire: 'x-amz-server-side-encryption' },
 }
 
+/** Said by the replication of another gateway of ours: what it writes is a replica, and goes no further. */
+const REPLICA: Record<string, Member> = {
+  ReplicationStatus: { type: 'string', place: 'header', wire: 'x-amz-replication-status' },
+}
+
 /** What other uploads answer with a client's key; suites look for it here too. */
 const CUSTOMER: Record<string, Member> = {
   SSECustomerAlgorithm: {
@@ -65,10 +70,19 @@ export const MEMBERS: Readonly<Record<string, Readonly<Record<string, Member>>>>
   // The SDK's own device for unparsable dates; on the wire it is the Expires header.
   GetObjectOutput: EXPIRES,
   HeadObjectOutput: EXPIRES,
-  PutObjectRequest: { ...EXPIRES, ...GRANT_WRITE },
+  PutObjectRequest: { ...EXPIRES, ...GRANT_WRITE, ...REPLICA },
+  DeleteObjectRequest: REPLICA,
   CopyObjectRequest: { ...EXPIRES, ...GRANT_WRITE },
   CompleteMultipartUploadOutput: CUSTOMER,
-  CreateMultipartUploadRequest: { ...EXPIRES, ...GRANT_WRITE },
+  // The reference speaks of the header, for objects under governance; the model has forgotten it.
+  DeleteObjectAnnotationRequest: {
+    BypassGovernanceRetention: {
+      type: 'boolean',
+      place: 'header',
+      wire: 'x-amz-bypass-governance-retention',
+    },
+  },
+  CreateMultipartUploadRequest: { ...EXPIRES, ...GRANT_WRITE, ...REPLICA },
   GetObjectRequest: {
     ...CHOSEN,
     ResponseExpiresString: { type: 'string', place: 'query', wire: 'response-expires' },
@@ -127,6 +141,16 @@ export const CHOICES: Readonly<Record<string, Choice>> = {
     code: 'InvalidArgument',
     message: 'Unknown metadata directive.',
   },
+  'x-amz-replication-status': {
+    values: ['REPLICA'],
+    code: 'InvalidArgument',
+    message: 'Writes can be those of a REPLICA, and of nothing else.',
+  },
+  'x-amz-object-annotation-directive': {
+    values: ['COPY', 'EXCLUDE'],
+    code: 'InvalidArgument',
+    message: 'Unknown annotation directive.',
+  },
   'x-amz-tagging-directive': {
     values: ['COPY', 'REPLACE'],
     code: 'InvalidArgument',
@@ -159,6 +183,7 @@ export const CHOICES: Readonly<Record<string, Choice>> = {
   'InventoryConfiguration.IncludedObjectVersions': { values: ['All', 'Current'] },
   'InventoryS3BucketDestination.Format': { values: ['CSV', 'ORC', 'Parquet'] },
   'InventorySchedule.Frequency': { values: ['Daily', 'Weekly'] },
+  'PartitionedPrefix.PartitionDateSource': { values: ['EventTime', 'DeliveryTime'] },
   'TargetGrant.Permission': { values: ['FULL_CONTROL', 'READ', 'WRITE'] },
   'LifecycleRule.Status': { values: ['Enabled', 'Disabled'] },
   'Grant.Permission': { values: ['FULL_CONTROL', 'READ', 'READ_ACP', 'WRITE', 'WRITE_ACP'] },

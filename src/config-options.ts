@@ -189,6 +189,14 @@ export const OPTIONS: readonly Option[] = [
     help: 'opaque: large uploads cost half the CPU, ETags are no MD5',
   },
   {
+    key: 'torrent.files',
+    env: 'SLUICE_TORRENT_FILES',
+    kind: 'text',
+    preset: 'on',
+    hint: 'on|off',
+    help: 'off: objects have no torrents (GET /bucket/key?torrent)',
+  },
+  {
     key: 'torrent.tracker',
     env: 'SLUICE_TORRENT_TRACKER',
     kind: 'text',

@@ -29,7 +29,7 @@ export function printConfig({ config, raw }: Loaded): string {
     lines.push(commented(text, raw.origin(path) ?? 'default'))
     if (option.key === 'storage.engine') lines.push(...sealLines(config, raw))
   }
-  lines.push(...encryptionLines(config, raw))
+  lines.push(...encryptionLines(config, raw), ...replicationLines(config, raw))
   lines.push(config.credentials.length > 0 ? 'credentials:' : generated(config.data))
   for (const { accessKeyId, displayName, userId } of config.credentials) {
     lines.push(
@@ -58,6 +58,20 @@ function encryptionLines({ encryption }: Config, raw: Raw): string[] {
   if (keyring.length > 0) keyring.unshift('  kms:')
   const lines = [...own, ...keyring]
   return lines.length === 0 ? [] : ['encryption:', ...lines]
+}
+
+function replicationLines({ replication }: Config, raw: Raw): string[] {
+  if (replication.length === 0) return []
+  const lines = ['replication:', '  targets:']
+  for (const [index, { bucket, ...target }] of replication.entries()) {
+    const origin = raw.origin(['replication', 'targets', index]) ?? 'configuration'
+    lines.push(commented(`    - bucket: ${scalar(bucket)}`, origin))
+    for (const [name, value] of Object.entries(target)) {
+      if (value === undefined) continue
+      lines.push(`      ${name}: ${scalar(name === 'secretAccessKey' ? REDACTED : value)}`)
+    }
+  }
+  return lines
 }
 
 /** The keys of a list by their ids, each with where it comes from; `path` ends in `keys`. */

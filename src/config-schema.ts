@@ -14,6 +14,7 @@ import {
   type ServiceSettings,
 } from './config-metadata.ts'
 import { LOGGED_KEYS, type LoggedSettings } from './config-logged.ts'
+import { REPLICATION, type ReplicationSettings } from './config-replication.ts'
 import { ENCRYPTION, type EncryptionSettings } from './config-encryption.ts'
 import { keySettings, type KeySettings } from './config-seal-key.ts'
 import { S3_SHAPE, type S3Settings } from './config-s3.ts'
@@ -50,8 +51,9 @@ interface Shape<Measure> {
     GcsSettings &
     AzureSettings
   encryption: EncryptionSettings
+  replication: ReplicationSettings
   etag: 'md5' | 'opaque'
-  torrent: { tracker: 'off' | 'on' }
+  torrent: { files: 'off' | 'on'; tracker: 'off' | 'on' }
   limits: {
     maxObjectSize: Measure
     minPartSize: Measure
@@ -263,8 +265,14 @@ function build() {
       })
       .prefault({}),
     encryption: ENCRYPTION,
+    replication: REPLICATION,
     etag: choice('etag', ['md5', 'opaque']),
-    torrent: z.strictObject({ tracker: choice('torrent.tracker', ['off', 'on']) }).prefault({}),
+    torrent: z
+      .strictObject({
+        files: choice('torrent.files', ['off', 'on']),
+        tracker: choice('torrent.tracker', ['off', 'on']),
+      })
+      .prefault({}),
     limits: z
       .strictObject({
         maxObjectSize: size('limits.maxObjectSize', 1, 5 * 2 ** 30, '1 byte to 5GiB'),

@@ -8,6 +8,8 @@ import { join, resolve } from 'node:path'
 import { blame, ConfigError, loadRaw, type Path, type Raw, type Sources } from './config-load.ts'
 import { inlineMaxOf, resolveMetadata, SHARED_METADATA } from './config-metadata.ts'
 import { resolveEncryption } from './config-encryption.ts'
+import { resolveReplication } from './config-replication.ts'
+import type { ReplicationTarget } from './replicas.ts'
 import { didYouMean } from './config-nearest.ts'
 import type { EncryptionKeys } from './s3/keyring.ts'
 import type { LogLevel } from './log.ts'
@@ -86,7 +88,11 @@ export interface Config {
   readonly storage: StorageOptions
   /** Those that are configured; the data folder may have one of its own for SSE-S3. */
   readonly encryption: EncryptionKeys
+  /** Buckets of other S3s that buckets here may be copied to. */
+  readonly replication: readonly ReplicationTarget[]
   readonly etag: 'md5' | 'opaque'
+  /** Objects have torrents. */
+  readonly hasTorrents: boolean
   /** A BitTorrent tracker answers beside S3. */
   readonly hasTracker: boolean
   readonly limits: Limits
@@ -204,7 +210,9 @@ function resolveConfig(settings: Settings, raw: Raw): Config {
     metadata: resolveMetadata(settings.metadata, data, raw, readSecret),
     storage: { ...storageEngine(settings, data, raw), ...(seal && { seal }) },
     encryption: resolveEncryption(settings.encryption, raw),
+    replication: resolveReplication(settings.replication, raw, readSecret),
     etag: settings.etag,
+    hasTorrents: settings.torrent.files === 'on',
     hasTracker: settings.torrent.tracker === 'on',
     limits: {
       maxObjectSizeBytes: limits.maxObjectSize,

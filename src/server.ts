@@ -48,8 +48,9 @@ import {
   s3OptionsOf,
   wantsLease,
 } from './server-choices.ts'
+import { S3Replicas } from './replicas.ts'
 import { HttpWebhooks } from './webhooks.ts'
-import { createTorrentS3 } from './torrent/service.ts'
+import { createTorrentS3, NO_TORRENTS } from './torrent/service.ts'
 import { Tracker } from './torrent/tracker.ts'
 
 export interface Server {
@@ -93,9 +94,10 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
   closers.add(() => storage[Symbol.asyncDispose]())
   const known = credentials.map(compiled)
   const users = new Users(known)
+  const encryptionKeys = encryptionKeysOf(config, folder)
   const registry = new Registry({
     users,
-    store: userRows(metadata, SYSTEM_CLOCK),
+    store: userRows(metadata, SYSTEM_CLOCK, encryptionKeys.s3),
     credentials: known,
     policies: config.policies,
     groups: config.groups,
@@ -103,6 +105,8 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
   })
   await registry.reload()
   closers.add(keepReloading(registry, log))
+  const replicas = new S3Replicas(config.replication)
+  closers.add(() => replicas[Symbol.asyncDispose]())
   const {
     api: s3,
     cors,
@@ -110,7 +114,9 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
     website,
     sweep,
     lifecycle,
+    inventories,
     outbox,
+    replication,
     accessLog,
   } = openS3({
     metadata,
@@ -121,7 +127,7 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
     options: s3OptionsOf(config),
     policies: createPolicyRules(config.compat === 'aws-2026'),
     people: users,
-    encryption: { underKey: underKey(storage), keys: encryptionKeysOf(config, folder) },
+    encryption: { underKey: underKey(storage), keys: encryptionKeys },
     ...(wantsLease(config) && { lease: leaseOf(BUCKET_LEASE_MS) }),
     sweep: {
       intervalMs: config.sweepIntervalMs,
@@ -135,6 +141,17 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
       onError: (error) =>
         log.error('the lifecycle of a bucket failed; it will be tried again', { error }),
     },
+    inventory: {
+      secondsPerDay: config.lifecycle.secondsPerDay,
+      intervalMs: config.lifecycle.intervalMs,
+      onError: (error) =>
+        log.error('an inventory report failed; it will be tried again', { error }),
+    },
+    replicas,
+    replication: {
+      onError: (error) =>
+        log.warn('a version was not replicated; it will be tried again', { error }),
+    },
     webhooks: new HttpWebhooks(config.webhooks),
     accessLogMs: config.accessLogMs,
     outbox: {
@@ -144,7 +161,9 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
   })
   closers.add(() => sweep.stop())
   closers.add(() => lifecycle.stop())
+  closers.add(() => inventories.stop())
   closers.add(() => outbox.stop())
+  closers.add(() => replication.stop())
   closers.add(() => accessLog.stop())
   const place = { url: config.publicUrl?.replace(/\/+$/, '') }
   const api = withTorrents(s3, config, () => place.url ?? '')
@@ -183,7 +202,9 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
   place.url ??= url
   sweep.start()
   lifecycle.start()
+  inventories.start()
   outbox.start()
+  replication.start()
   accessLog.start()
   closers.add(startCensus(metadata, log))
   // First of all: who follows would otherwise keep the ports open.
@@ -217,7 +238,12 @@ async function openPorts(
 }
 
 /** `publicUrl`: how clients reach us; known once we listen. */
-function withTorrents(api: S3Api, { hasTracker }: Config, publicUrl: () => string): S3Api {
+function withTorrents(
+  api: S3Api,
+  { hasTorrents, hasTracker }: Config,
+  publicUrl: () => string,
+): S3Api {
+  if (!hasTorrents) return { ...api, ...NO_TORRENTS }
   const trackers = (): readonly string[] => (hasTracker ? [publicUrl() + ANNOUNCE_PATH] : [])
   return { ...api, ...createTorrentS3(api, { publicUrl, trackers }) }
 }

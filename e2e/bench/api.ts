@@ -33,7 +33,7 @@ export function apiOf(metadata: MetadataStore, storage: ObjectStorage): S3Api {
     ids: new Ulids(clock),
     options,
     meter: SILENT,
-    policies: { check: () => ({ isPublic: false, opensToWriters: false }) },
+    policies: { check: () => ({ isPublic: false, opensToWriters: false }), lets: () => false },
     people: { name: () => undefined, byEmail: () => undefined },
     sweep: { onError: () => {} },
   }).api

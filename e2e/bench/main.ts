@@ -5,6 +5,7 @@
  *   npm run bench                                     the gateway on sqlite + fs, all works
  *   npm run bench -- --smoke                          a hundredth of the work: does it run?
  *   npm run bench -- --only small,large,list,parts,start --rounds 3 --json out.json
+ *   npm run bench -- --only lifecycle                 GETs beside a lifecycle round over 1,000,000 keys
  *   npm run bench -- --only small --peers s3rver,versitygw    others under the same load, in the same run
  *   npm run bench -- --endpoint http://127.0.0.1:9001 --pid 123 --access-key A --secret-key S   any S3 endpoint
  */
@@ -16,6 +17,7 @@ import { memoryOf, startGateway } from '../harness/gateway.ts'
 import { startBare } from './bare.ts'
 import { type Figures, median, table } from './figures.ts'
 import { getLarge, putLarge, smallBesideLarge } from './large.ts'
+import { lifecycleWork } from './lifecycle.ts'
 import { completeWork, fill, listWorks, metadataPath } from './lists.ts'
 import { startPeer } from './peers.ts'
 import { measure, type Server, smallWorks } from './small.ts'
@@ -39,7 +41,7 @@ const { values } = parseArgs({
 })
 if (values.help) {
   console.log(
-    'Usage: npm run bench -- [--smoke] [--only start,small,large,parts,list] [--rounds 3] [--json file] [--metadata e] [--storage e] [--peers s3rver,versitygw,minio]\n       npm run bench -- --endpoint URL --access-key A --secret-key S [--pid N]',
+    'Usage: npm run bench -- [--smoke] [--only start,small,large,parts,list,lifecycle] [--rounds 3] [--json file] [--metadata e] [--storage e] [--peers s3rver,versitygw,minio]\n       npm run bench -- --endpoint URL --access-key A --secret-key S [--pid N]',
   )
   process.exit(0)
 }
@@ -186,6 +188,24 @@ async function lists(): Promise<void> {
   show('listings', rows)
 }
 
+/** Rounds of lifecycles, with whatever of them is over before the GETs are. */
+async function lifecycles(): Promise<void> {
+  const count = values.smoke ? 5000 : 1_000_000
+  const dataDir = await mkdtemp(join(tmpdir(), 'sluice-bench-'))
+  console.error(`filling a bucket with ${count.toLocaleString('en')} keys ...`)
+  await fill(metadataPath(dataDir), 'filled', count)
+  await using gateway = await startGateway({
+    metadata: 'sqlite',
+    storage: values.storage,
+    dataDir,
+    env: { SLUICE_LIFECYCLE_INTERVAL: '1s' },
+  })
+  const server: Server = { site: siteOf(gateway.endpoint), pid: gateway.pid }
+  show('lifecycles', await lifecycleWork(server, 'filled', count, rounds))
+  await gateway.kill()
+  await rm(dataDir, { recursive: true })
+}
+
 console.log(
   `${new Date().toISOString().slice(0, 10)}, ${cpus().length} x ${cpus()[0]?.model ?? 'unknown'}, Node.js ${process.version}`,
 )
@@ -210,6 +230,7 @@ if (values.endpoint) {
       show('uploads in parts', [await completeWork(server, 'parts', values.smoke ? 100 : 10_000)]),
     )
   if (only.has('list')) await lists()
+  if (only.has('lifecycle')) await lifecycles()
   await peers(values.peers.split(',').filter(Boolean))
 }
 if (values.json)

@@ -229,6 +229,26 @@ def tags_versions_and_policies_are_kept(s3, b):
 
 
 @case
+def objects_are_queried_in_sql(s3, b):
+    import gzip
+    rows = "name,age\n" + "".join(f"n{i},{i}\n" for i in range(1000))
+    s3.put_object(Bucket=b, Key="select.csv.gz", Body=gzip.compress(rows.encode()))
+    answer = s3.select_object_content(
+        Bucket=b, Key="select.csv.gz", ExpressionType="SQL",
+        Expression="SELECT s.name FROM S3Object s WHERE CAST(s.age AS INT) BETWEEN 7 AND 9",
+        InputSerialization={"CSV": {"FileHeaderInfo": "USE"}, "CompressionType": "GZIP"},
+        OutputSerialization={"JSON": {}}, RequestProgress={"Enabled": True})
+    events = list(answer["Payload"])
+    records = b"".join(event["Records"]["Payload"] for event in events if "Records" in event)
+    assert records == b'{"name":"n7"}\n{"name":"n8"}\n{"name":"n9"}\n', records
+    assert events[-2]["Stats"]["Details"]["BytesProcessed"] == len(rows), events[-2]
+    assert "End" in events[-1]
+    code = code_of(s3.select_object_content, Bucket=b, Key="select.csv.gz", ExpressionType="SQL",
+                   Expression="SELECT FROM", InputSerialization={"CSV": {}}, OutputSerialization={"CSV": {}})
+    assert code == ("ParseExpectedExpression", 400), code
+
+
+@case
 def buckets_are_made_found_and_removed(s3, b):
     s3.create_bucket(Bucket=b + "-two")
     assert b + "-two" in [x["Name"] for x in s3.list_buckets()["Buckets"]]

@@ -100,6 +100,8 @@ export function suiteConfig(port: number): string {
       kms_keyid: 'testkey-1',
       kms_keyid2: 'testkey-2',
       lc_debug_interval: '1',
+      // Beside STANDARD, which it adds itself; the transitions of lifecycles go there.
+      storage_classes: 'STANDARD_IA, ONEZONE_IA',
     },
     's3 alt': userOf(alt!),
     's3 tenant': { ...userOf(tenant!), tenant: 'testx' },

@@ -1,4 +1,5 @@
 /** The one error that speaks S3: a code of the table below, with what else the client is told. */
+import { SELECT_ERRORS, type SelectErrorCode } from './select-codes.ts'
 
 /** Status and default message of each code (S3's "Error responses", and answers recorded from AWS). */
 const CODES = {
@@ -8,6 +9,11 @@ const CODES = {
     403,
     "CORSResponse: This CORS request is not allowed. This is usually because the evalution of Origin, request method / Access-Control-Request-Method or Access-Control-Request-Headers are not whitelisted by the resource's CORS spec.",
   ],
+  AnnotationLimitExceeded: [
+    400,
+    'The request would exceed the maximum number of annotations allowed per object.',
+  ],
+  AnnotationNameTooLong: [400, 'The annotation name exceeds 512 bytes.'],
   AuthorizationHeaderMalformed: [400, 'The authorization header that you provided is not valid.'],
   AuthorizationQueryParametersError: [
     400,
@@ -49,6 +55,7 @@ const CODES = {
   ],
   InternalError: [500, 'We encountered an internal error. Please try again.'],
   InvalidAccessKeyId: [403, 'The AWS Access Key Id you provided does not exist in our records.'],
+  InvalidAnnotationName: [400, 'The annotation name you provided is invalid.'],
   InvalidArgument: [400, 'Invalid Argument'],
   InvalidBucketAclWithObjectOwnership: [
     400,
@@ -77,6 +84,7 @@ const CODES = {
     400,
     'The content of the form does not meet the conditions specified in the policy document.',
   ],
+  InvalidPrefix: [400, 'The annotation prefix you provided is invalid.'],
   InvalidRange: [416, 'The requested range is not satisfiable'],
   InvalidRedirectLocation: [
     400,
@@ -191,6 +199,7 @@ const CODES = {
   TooManyBuckets: [400, 'You have attempted to create more buckets than allowed'],
   TooManyParts: [400, 'You have attempted to create more parts than allowed'],
   UnexpectedContent: [400, 'This request does not support content'],
+  UnsupportedMediaType: [415, 'The content type you provided is not supported.'],
   UnresolvableGrantByEmailAddress: [
     400,
     'The e-mail address you provided does not match any account on record.',
@@ -205,7 +214,14 @@ const CODES = {
   ],
 } as const
 
-export type S3ErrorCode = keyof typeof CODES
+export type S3ErrorCode = keyof typeof CODES | SelectErrorCode
+
+/** Status and words of a code; those of S3 Select are all 400. */
+function detailsOf(code: S3ErrorCode): readonly [status: number, message: string] {
+  return code in CODES
+    ? CODES[code as keyof typeof CODES]
+    : [400, SELECT_ERRORS[code as SelectErrorCode]]
+}
 
 export interface S3ErrorDetails {
   /** Instead of the code's default. */
@@ -232,9 +248,10 @@ export class S3Error extends Error {
     code: S3ErrorCode,
     { message, fields = {}, headers = {}, hint, cause }: S3ErrorDetails = {},
   ) {
-    super(message ?? CODES[code][1], cause === undefined ? undefined : { cause })
+    const [status, words] = detailsOf(code)
+    super(message ?? words, cause === undefined ? undefined : { cause })
     this.code = code
-    this.status = CODES[code][0]
+    this.status = status
     this.fields = fields
     this.headers = headers
     this.hint = hint

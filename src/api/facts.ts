@@ -76,8 +76,23 @@ export interface PolicyTraits {
   readonly opensToWriters: boolean
 }
 
+/** A service of AWS's names that wants to do something for a bucket; policies name it as a principal. */
+export interface ServiceAct {
+  /** `logging.s3.amazonaws.com` */
+  readonly service: string
+  readonly action: string
+  /** What it is to be done to. */
+  readonly bucket: string
+  readonly key: string
+  /** For whom: a bucket, and the canonical id of its owner. */
+  readonly sourceBucket: string
+  readonly sourceOwner: string
+}
+
 /** The rules of policies; src/auth has them, src/s3 asks before it stores. */
 export interface PolicyRules {
   /** Throws MalformedPolicy, in S3's words, where the text is no policy for that bucket. */
   check(text: string, bucket: string): PolicyTraits
+  /** Whether the text, which is a policy of `act.bucket`, lets that service do this. */
+  lets(text: string, act: ServiceAct): boolean
 }

@@ -15,6 +15,7 @@ import type * as sdk from '@aws-sdk/client-s3'
 import type { Access } from './access.ts'
 import type { Body } from '../lib/stream.ts'
 import type { Payload } from './payload.ts'
+import type { SelectEvent } from './select-event.ts'
 
 type Uploaded<T, M extends keyof T = 'Body' & keyof T> = Omit<T, M> & { [K in M]?: Payload }
 type Downloaded<T, M extends keyof T = 'Body' & keyof T> = Omit<T, M> & {
@@ -196,7 +197,7 @@ export interface Operations {
   PutPublicAccessBlock: [sdk.PutPublicAccessBlockRequest, Nothing]
   RenameObject: [sdk.RenameObjectRequest, sdk.RenameObjectOutput]
   RestoreObject: [sdk.RestoreObjectRequest, sdk.RestoreObjectOutput]
-  SelectObjectContent: [sdk.SelectObjectContentRequest, sdk.SelectObjectContentOutput]
+  SelectObjectContent: [sdk.SelectObjectContentRequest, { Payload?: AsyncIterable<SelectEvent> }]
   UpdateBucketMetadataAnnotationTableConfiguration: [
     sdk.UpdateBucketMetadataAnnotationTableConfigurationRequest,
     Nothing,

@@ -57,7 +57,7 @@ describe('a bucket’s policy', () => {
     [text({ Action: 'ec2:RunInstances' }), 'Policy has invalid action'],
     [text({ Action: 'GetObject' }), 'Policy has invalid action'],
     [text({ NotAction: 's3:PutObject' }), 'Statement has both Action and NotAction'],
-    [text({ Resource: undefined }), 'Missing required field Resource'],
+    [text({ Effect: 'Deny', Resource: undefined }), 'Missing required field Resource'],
     [text({ Resource: 'b/*' }), 'Policy has invalid resource'],
     [text({ Resource: 'arn:aws:s3:::c/*' }), 'Policy has invalid resource'],
     [text({ Resource: 'arn:aws:s3:::bb' }), 'Policy has invalid resource'],

@@ -106,7 +106,9 @@ function parseStatement(item: unknown, of: PolicyOf, variables: boolean): Statem
   const isDeny = effect === 'Deny'
   const who = parsePrincipal(fields, of, isDeny)
   const action = either(fields, 'Action', 'NotAction')
-  const resource = either(fields, 'Resource', 'NotResource')
+  const resource = hasNoResource(fields, of, isDeny)
+    ? { values: [], isNot: false }
+    : either(fields, 'Resource', 'NotResource')
   const resources = resource.values.map((value) => parseResource(value, of, variables))
   const actions = actionsOf(action.values, action.isNot, of)
   if (of.isStrict && !action.isNot && !resource.isNot) refuseIdle(action.values, resource.values)
@@ -119,6 +121,12 @@ function parseStatement(item: unknown, of: PolicyOf, variables: boolean): Statem
     isNotResource: resource.isNot,
     conditions: parseConditions(fields['Condition'], of, variables),
   }
+}
+
+/** Before `compat: aws-2026` a bucket's policy may allow something to nothing, as Ceph's may; a Deny has to say what it is about. */
+function hasNoResource(fields: Fields, { bucket, isStrict }: PolicyOf, isDeny: boolean): boolean {
+  if (fields['Resource'] !== undefined || fields['NotResource'] !== undefined) return false
+  return bucket !== undefined && isStrict !== true && !isDeny
 }
 
 /** The one of the two that is there. */

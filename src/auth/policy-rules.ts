@@ -2,6 +2,7 @@
 import type { PolicyRules } from '../api/facts.ts'
 import { parsePolicy } from './policy-parse.ts'
 import { isPublic } from './policy-public.ts'
+import { letsService } from './policy-service.ts'
 
 /** `isStrict`: as AWS is today; see `PolicyOf`. */
 export function createPolicyRules(isStrict: boolean): PolicyRules {
@@ -13,5 +14,6 @@ export function createPolicyRules(isStrict: boolean): PolicyRules {
       )
       return { isPublic: isPublic(policy), opensToWriters }
     },
+    lets: (text, act) => letsService(parsePolicy(text, { bucket: act.bucket }), act),
   }
 }

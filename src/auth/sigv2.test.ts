@@ -27,6 +27,15 @@ const code = (asked: SignedRequest, of: Authenticator = door): string =>
   refusal(() => of.authenticate(asked)).code
 
 describe('a header of version 2', () => {
+  test('may write the resource of a bucket with a slash at its end, as boto does, and of nothing else', () => {
+    const of = (target: string, resource: string): SignedRequest =>
+      byHeader2(`GET\n\n\n${DATE}\n${resource}`, { target })
+    expect(door.authenticate(of('/b', '/b/'))).toBeDefined()
+    expect(door.authenticate(of('/b?acl', '/b/?acl'))).toBeDefined()
+    expect(code(of('/b/k', '/b/k/'))).toBe('SignatureDoesNotMatch')
+    expect(code(of('/b', '/b//'))).toBe('SignatureDoesNotMatch')
+  })
+
   test('names its signer, and is refused where version 2 is off', () => {
     const asked = byHeader2(`GET\n\n\n${DATE}\n/b/k`)
     expect(door.authenticate(asked)).toMatchObject({

@@ -157,7 +157,10 @@ function verified(request: SignedRequest, trust: Trust, claim: Claim): Identity 
   const owner = trust.keyring.owner(accessKeyId)
   if (owner === undefined)
     throw new S3Error('InvalidAccessKeyId', { fields: { AWSAccessKeyId: accessKeyId } })
-  const texts = dates.map((date) => stringToSign2(request, parameters, date))
+  const resources = resourcesOf(request)
+  const texts = dates.flatMap((date) =>
+    resources.map((resource) => stringToSign2(request, parameters, date, resource)),
+  )
   if (!texts.some((text) => isSigned(text, owner.secretAccessKey, signature)))
     throw new S3Error('SignatureDoesNotMatch', {
       fields: {
@@ -198,10 +201,11 @@ function stringToSign2(
   request: SignedRequest,
   parameters: readonly Parameter[],
   date: string,
+  resource: string,
 ): string {
   const said = (name: string): string => valueOf(request, parameters, name)
   const lines = [request.method, said('content-md5'), said('content-type'), date]
-  return `${lines.join('\n')}\n${amzHeaders(request, parameters)}${resourceOf(request, parameters)}`
+  return `${lines.join('\n')}\n${amzHeaders(request, parameters)}${resource}${subresources(parameters)}`
 }
 
 /** A header, or the parameter that stands for it in a URL. */
@@ -230,16 +234,18 @@ function amzHeaders({ rawHeaders }: SignedRequest, parameters: readonly Paramete
     .join('')
 }
 
-function resourceOf(
-  { path, hostedBucket }: SignedRequest,
-  parameters: readonly Parameter[],
-): string {
+/** The resource, as clients write it: boto ends that of a bucket with a slash, whether its path does or not. */
+function resourcesOf({ path, hostedBucket }: SignedRequest): readonly string[] {
   const whole = hostedBucket === undefined ? path : `/${hostedBucket}${path}`
+  return /^\/[^/]+$/.test(whole) ? [whole, `${whole}/`] : [whole]
+}
+
+function subresources(parameters: readonly Parameter[]): string {
   const signed = parameters
     .filter(({ name }) => SIGNED_PARAMETERS.has(name))
     .sort((a, b) => (a.name < b.name ? -1 : 1))
     .map(({ name, value }) => (value === undefined ? name : `${name}=${value}`))
-  return signed.length === 0 ? whole : `${whole}?${signed.join('&')}`
+  return signed.length === 0 ? '' : `?${signed.join('&')}`
 }
 
 function parametersOf(query: string): readonly Parameter[] {

@@ -146,6 +146,22 @@ export const COMMANDS: readonly Command[] = [
         : (await import('./log.ts')).log(invocation),
   },
   {
+    name: 'notification',
+    help: 'watch what happens in a bucket',
+    actions: { tail: 'a line of JSON for each event, as it happens, until stopped' },
+    hasSettings: true,
+    hasJson: false,
+    ownFlags: [
+      { flag: 'bucket', hint: 'NAME', help: 'the bucket to watch' },
+      { flag: 'endpoint', hint: 'URL', help: 'the gateway; the configured one where absent' },
+      { flag: 'listen', hint: 'HOST:PORT', help: 'where it tells us; 127.0.0.1:0 where absent' },
+      { flag: 'prefix', hint: 'TEXT', help: 'only keys that begin so' },
+      { flag: 'suffix', hint: 'TEXT', help: 'only keys that end so' },
+      { flag: 'events', hint: 'LIST', help: 'by commas; objects created and removed where absent' },
+    ],
+    run: async (invocation) => (await import('./notification.ts')).notification(invocation),
+  },
+  {
     name: 'standby',
     help: 'follow another gateway and keep a copy of its metadata, until stopped',
     hasSettings: true,

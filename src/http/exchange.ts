@@ -388,6 +388,9 @@ export class Exchange implements Call, Asker, Access {
       this.#options.hostId,
       'server',
       'Sluice',
+      // What somebody has put is to browsers what it says that it is, and nothing that runs.
+      'x-content-type-options',
+      'nosniff',
     ]
     if (this.#cors !== undefined) headers.push(...this.#cors)
     return headers

@@ -380,6 +380,15 @@ describe('what the parser refuses', () => {
     expect(await wire.closed()).toBe('')
   })
 
+  test('what follows a whole request does not cost it its answer', async () => {
+    gate = await startGate(fakeS3())
+    const wire = gate.wire().send(`${put('/b/k', 5)}hellononsense`)
+    const answer = await wire.answer()
+    expect(answer.status).toBe(200)
+    expect(answer.headers['connection']).toBe('close')
+    expect(await wire.closed()).toBe('')
+  })
+
   test('a client that keeps its half open is not kept either', async () => {
     gate = await startGate(fakeS3())
     const socket = connect({ port: gate.port, host: '127.0.0.1', allowHalfOpen: true })

@@ -20,6 +20,7 @@ export function answerParserError(
   requestId: string,
   hostId: string,
 ): void {
+  if (endsAfterAnswer(socket)) return
   const reason = 'code' in error && typeof error.code === 'string' ? error.code : ''
   if (!socket.writable || reason === 'ECONNRESET' || isAnswering(socket)) {
     socket.destroy()
@@ -38,8 +39,24 @@ export function answerParserError(
   socket.destroySoon()
 }
 
+/** Node's own property; its documentation of 'clientError' tells to look at it. */
+type Answering = Socket & { _httpMessage?: ServerResponse | null }
+
 /** True where a response has begun on the socket: another one must not be mixed into it. */
-function isAnswering(socket: Socket & { _httpMessage?: ServerResponse | null }): boolean {
-  // The property is Node's own; its documentation of 'clientError' tells to look at it.
+function isAnswering(socket: Answering): boolean {
   return socket._httpMessage?.headersSent === true
+}
+
+/** Sockets that close once their answer is out. */
+const ending = new WeakSet<Socket>()
+
+/** True where the request under way came whole, and only what follows it is refused: its answer goes out, and nothing after it. */
+function endsAfterAnswer(socket: Answering): boolean {
+  if (ending.has(socket)) return true
+  const answer = socket._httpMessage
+  if (!answer?.req.complete) return false
+  ending.add(socket)
+  answer.shouldKeepAlive = false
+  answer.once('finish', () => socket.destroySoon())
+  return true
 }

@@ -37,12 +37,13 @@ describe('the road', () => {
     expect(got.headers).toMatchObject({ 'content-type': 'text/plain', 'content-length': '5' })
   })
 
-  test('every answer bears ids, server and date', async () => {
+  test('every answer bears ids, server and date, and is to browsers what it says that it is', async () => {
     gate = await startGate(fakeS3())
     const { headers } = await gate.ask(get('/b/none'))
     expect(headers['x-amz-request-id']).toMatch(/^[0-9A-F]{16}$/)
     expect(headers['x-amz-id-2']).toMatch(/^[A-Za-z0-9+/=]{16,}$/)
     expect(headers['server']).toBe('Sluice')
+    expect(headers['x-content-type-options']).toBe('nosniff')
     expect(Date.parse(headers['date']!)).toBeGreaterThan(0)
   })
 

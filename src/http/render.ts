@@ -6,7 +6,9 @@ import { MODEL } from '../api/model.gen.ts'
 import { readShape, type Member } from '../api/model.ts'
 import type { OperationName, Output } from '../api/operations.ts'
 import type { Body } from '../lib/stream.ts'
+import type { SelectEvent } from '../api/select-event.ts'
 import { writeHttpDate, writeIsoDate } from './date-text.ts'
+import { EVENT_STREAM_TYPE, framed } from './event-stream.ts'
 import { documentWriter } from './xml-write.ts'
 
 export interface Rendered {
@@ -33,7 +35,7 @@ type Binding =
   | { readonly kind: 'map'; readonly prefix: string }
   | {
       readonly kind: 'body'
-      readonly write: ((value: unknown) => string) | undefined
+      readonly write: ((value: unknown) => string | Body) | undefined
       readonly mediaType: string | undefined
     }
 
@@ -81,6 +83,10 @@ function bindingOf(member: Member, members: Readonly<Record<string, Member>>): B
   if (place === 'payload') {
     if (type in MODEL.shapes)
       return { kind: 'body', write: documentWriter(wire, type), mediaType: XML }
+    if (type === 'events') {
+      const write = (value: unknown): Body => framed(value as AsyncIterable<SelectEvent>)
+      return { kind: 'body', write, mediaType: EVENT_STREAM_TYPE }
+    }
     // The one text is the bucket's policy.
     return {
       kind: 'body',

@@ -10,6 +10,7 @@ import {
   type Content,
   type Extent,
   type GarbageRow,
+  holderOfPart,
   readRow,
   type StoredPart,
   type UploadsRow,
@@ -32,7 +33,7 @@ export interface RowCheck {
 export interface Counted {
   /** Objects and noncurrent versions, without delete markers. */
   objects: number
-  /** Parts of uploads under way. */
+  /** Parts of uploads under way, and annotations. */
   parts: number
   /** Of both, as their rows say. */
   bytes: number
@@ -51,9 +52,11 @@ export async function checkRows(
   await checkPages(check, partition, uploads)
 }
 
-/** Uploads of a bucket: ids, and the manifests whose pages were written ahead. */
+/** What rows of `part` belong to: uploads and sets of annotations, by their ids; and the manifests whose pages were written ahead. */
 export interface Uploads {
   readonly live: ReadonlySet<string>
+  /** Sets of annotations that versions name. */
+  readonly annotations: ReadonlySet<string>
   readonly ended: ReadonlySet<string>
   readonly drafts: ReadonlySet<string>
 }
@@ -75,7 +78,13 @@ export async function uploadsIn(
   for await (const { value } of allRows(metadata, partition, 'garbage', signal)) {
     if (value.upload !== undefined) ended.add(value.upload)
   }
-  return { live, ended, drafts }
+  const annotations = new Set<string>()
+  for (const table of ['object', 'version'] as const) {
+    for await (const { value } of allRows(metadata, partition, table, signal)) {
+      if (value.an !== undefined) annotations.add(value.an[0])
+    }
+  }
+  return { live, annotations, ended, drafts }
 }
 
 async function checkBucket({ metadata, report }: RowCheck, partition: string): Promise<void> {
@@ -241,14 +250,14 @@ async function checkParts(
   counted: Counted,
 ): Promise<void> {
   for (const id of uploads.ended) {
-    if (!uploads.live.has(id)) continue
+    if (!uploads.live.has(id) && !uploads.annotations.has(id)) continue
     const place: Place = { partition, table: 'garbage', sort: id }
     report({ kind: 'row', place, detail: 'the sweep will take the parts of an upload under way' })
   }
   for await (const { sort, value } of allRows(metadata, partition, 'part', signal)) {
     const place: Place = { partition, table: 'part', sort }
-    const upload = sort.slice(0, sort.lastIndexOf('.'))
-    if (uploads.live.has(upload)) {
+    const holder = holderOfPart(sort)
+    if (uploads.annotations.has(holder) || uploads.live.has(holder)) {
       counted.parts++
       counted.bytes += value.s
       if (value.x === undefined) continue
@@ -258,7 +267,7 @@ async function checkParts(
         lengthOf(value.x),
         value.s,
       )
-    } else if (!uploads.ended.has(upload)) {
+    } else if (!uploads.ended.has(holder)) {
       report({ kind: 'row', place, detail: 'its upload is neither under way nor in the garbage' })
     }
   }

@@ -1,6 +1,6 @@
 /** Every extent that some row of a partition names, and what follows from it: the one reading of the rows that scrub's search for lost and for unnamed blobs rests on. */
 import type { MetadataStore } from '../../metadata/store.ts'
-import { type Content, type Extent, readRow } from '../s3/rows.ts'
+import { type Content, type Extent, holderOfPart, readRow } from '../s3/rows.ts'
 import { allRows } from './all-rows.ts'
 import { uploadsIn } from './check-rows.ts'
 import type { Place } from './problem.ts'
@@ -21,9 +21,10 @@ export async function* namings(
   partition: string,
   signal: AbortSignal,
 ): AsyncGenerator<Naming, void, undefined> {
-  const { live } = await uploadsIn({ metadata, signal }, partition)
+  const { live, annotations } = await uploadsIn({ metadata, signal }, partition)
   for await (const { sort, value } of allRows(metadata, partition, 'part', signal)) {
-    const as = live.has(sort.slice(0, sort.lastIndexOf('.'))) ? 'lives' : 'passes'
+    const holder = holderOfPart(sort)
+    const as = live.has(holder) || annotations.has(holder) ? 'lives' : 'passes'
     yield { place: { partition, table: 'part', sort }, extents: value.x ?? [], as }
   }
   for await (const { sort, value } of allRows(metadata, partition, 'page', signal)) {

@@ -8,7 +8,8 @@ import { CHECKSUM_ALGORITHMS } from '../api/checksum.ts'
 import { digestsReady } from '../lib/digest.ts'
 import { type RowOf, shareSort, shares, type VersionRow, writeRow } from '../s3/rows.ts'
 import { Encrypted } from '../s3/encryption.fixture.ts'
-import { bytesOf } from '../s3/s3.fixture.ts'
+import { putObjectAnnotation } from '../s3/object-annotations.ts'
+import { BytesPayload, bytesOf, CALL } from '../s3/s3.fixture.ts'
 import { Uploads } from '../s3/uploads.fixture.ts'
 import { writeImport } from './import-state.ts'
 import { writeMigration } from './migration-state.ts'
@@ -81,8 +82,17 @@ async function filled(): Promise<Uploads> {
   const underWay = await f.begin()
   await f.parts(underWay, LONG, 'small')
   await f.copyPart(underWay, 3, 'b/long', { CopySourceRange: 'bytes=3-30' })
+  await f.put('noted', 'small')
+  await annotate(f, 'noted', 'a.b', 'short')
+  await annotate(f, 'noted', '-', LONG)
+  await f.put('noted', 'newer')
   await f.delete('small')
   return f
+}
+
+function annotate(f: Uploads, Key: string, AnnotationName: string, text: string): Promise<object> {
+  const AnnotationPayload = new BytesPayload(Buffer.from(text))
+  return putObjectAnnotation(f.ctx)({ Bucket: 'b', Key, AnnotationName, AnnotationPayload }, CALL)
 }
 
 async function rowOf<T extends Table>(f: Uploads, table: T, sort: string): Promise<Row<RowOf[T]>> {
@@ -124,7 +134,7 @@ test('nothing is wrong with a store of everything, whatever the window, and all 
   for (const window of [1, 7, 1000]) {
     const { found, unproven, objects, bytes } = await scrubbed(f, { window })
     expect(found).toEqual([])
-    expect({ objects, unproven }).toEqual({ objects: 34, unproven: 1 })
+    expect({ objects, unproven }).toEqual({ objects: 38, unproven: 1 })
     expect(bytes).toBeGreaterThan(70 * LONG.length * 3)
   }
 })
@@ -399,4 +409,18 @@ test('what is encrypted on request is read and counted as unproven; what of it i
   }
   await f.ctx.metadata.commit({ partition: 'b', expects: [], writes: [cut] })
   expect((await scrubbed(f)).found).toEqual(['bytes inlined'])
+})
+
+test('an annotation that lost its blob, and one that no version names, are told of', async () => {
+  const f = await opened()
+  await f.put('k', 'x')
+  await annotate(f, 'k', 'a', LONG)
+  await annotate(f, 'k', 'b', 'text')
+  const set = (await rowOf(f, 'object', 'k')).value.an![0]
+  const [extent] = (await rowOf(f, 'part', `${set}.a`)).value.x!
+  await f.ctx.storage.delete([extent![0]])
+  expect((await scrubbed(f)).found).toEqual([`blob-missing ${set}.a`])
+  const { an: _, ...bare } = (await rowOf(f, 'object', 'k')).value
+  await write(f, 'object', 'k', bare)
+  expect((await scrubbed(f)).found).toContain(`row ${set}.b`)
 })

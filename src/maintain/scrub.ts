@@ -10,7 +10,7 @@ import type { ObjectStorage } from '../../storage/store.ts'
 import type { Clock } from '../lib/ids.ts'
 import { eachBucketPartition } from '../s3/partitions.ts'
 import { readTrace } from '../s3/root.ts'
-import { readRow, shareSort, shares } from '../s3/rows.ts'
+import { holderOfPart, readRow, shareSort, shares } from '../s3/rows.ts'
 import { SWEEP_DEFAULTS } from '../s3/sweep.ts'
 import { allRows } from './all-rows.ts'
 import { atOnce } from './at-once.ts'
@@ -171,9 +171,10 @@ class Scrub {
           if (value.d === undefined) yield { place: { partition, table, sort }, value }
         }
       }
-      const { live } = await uploadsIn({ metadata, signal }, partition)
+      const { live, annotations } = await uploadsIn({ metadata, signal }, partition)
       for await (const { sort, value } of allRows(metadata, partition, 'part', signal)) {
-        const isLive = live.has(sort.slice(0, sort.lastIndexOf('.')))
+        const holder = holderOfPart(sort)
+        const isLive = live.has(holder) || annotations.has(holder)
         if (isLive) yield { place: { partition, table: 'part', sort }, value }
       }
     }

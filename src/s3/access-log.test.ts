@@ -3,6 +3,9 @@ import { MemoryStore } from '../../metadata/memory.ts'
 import { MemoryStorage } from '../../storage/memory.ts'
 import { SILENT } from '../lib/meter.ts'
 import { type AccessEntry, AccessLog } from './access-log.ts'
+import { putBucketAcl } from './bucket-acl.ts'
+import { putBucketEncryption } from './bucket-encryption.ts'
+import { deleteBucketPolicy, putBucketPolicy } from './bucket-policy.ts'
 import { bucketSettings } from './bucket-settings.ts'
 import { listObjectsV2 } from './list-objects.ts'
 import { CALL, Fixture } from './s3.fixture.ts'
@@ -31,11 +34,18 @@ beforeEach(async () => {
   await f.bucket()
   await f.bucket('logs')
   await f.bucket('quiet')
+  await letIn('logs', 'b')
   const onError = (error: unknown): never => {
     throw error
   }
   log = new AccessLog(f.ctx, { intervalMs: 60_000, onError }, SILENT)
 })
+
+/** In the words that the fixture's policies know. */
+async function letIn(target: string, source: string): Promise<void> {
+  const Policy = `logging.s3.amazonaws.com for ${source}`
+  await putBucketPolicy(f.ctx)({ Bucket: target, Policy }, CALL)
+}
 
 function configure(more: object = {}): Promise<unknown> {
   const LoggingEnabled = { TargetBucket: 'logs', TargetPrefix: 'of-b/', ...more }
@@ -109,6 +119,61 @@ test('many lines are delivered before their time, and the rest at the end', asyn
   expect(count).toBe(6000)
 })
 
-test('grants for logs are refused', async () => {
-  await expect(configure({ TargetGrants: [] })).rejects.toMatchObject({ code: 'NotImplemented' })
+test('what the log says of itself is S3’s: the format of keys, and in the old profile no grants', async () => {
+  await configure({ TargetGrants: [] })
+  expect(await bucketSettings(f.ctx).GetBucketLogging!({ Bucket: 'b' }, CALL)).toEqual({
+    LoggingEnabled: {
+      TargetBucket: 'logs',
+      TargetPrefix: 'of-b/',
+      TargetObjectKeyFormat: { SimplePrefix: {} },
+    },
+  })
+  await bucketSettings(f.ctx).PutBucketLogging!({ Bucket: 'b', BucketLoggingStatus: {} }, CALL)
+  expect(await bucketSettings(f.ctx).GetBucketLogging!({ Bucket: 'b' }, CALL)).toEqual({})
+})
+
+test('a bucket takes logs only where its policy lets the service in, or its list the group', async () => {
+  await deleteBucketPolicy(f.ctx)({ Bucket: 'logs' }, CALL)
+  await expect(configure()).rejects.toMatchObject({ code: 'AccessDenied' })
+  await letIn('logs', 'quiet')
+  await expect(configure()).rejects.toMatchObject({ code: 'AccessDenied' })
+  // The model's type for it knows only four names.
+  const ACL = 'log-delivery-write' as 'private'
+  await putBucketAcl(f.ctx)({ Bucket: 'logs', ACL }, CALL)
+  await configure()
+})
+
+test('a target that changes its mind gets no more lines', async () => {
+  await configure()
+  await deleteBucketPolicy(f.ctx)({ Bucket: 'logs' }, CALL)
+  const failures: unknown[] = []
+  const onError = (error: unknown): unknown => failures.push(error)
+  const other = new AccessLog(f.ctx, { intervalMs: 60_000, onError }, SILENT)
+  other.record(ENTRY)
+  await turn()
+  await other.deliver()
+  expect(await keys()).toEqual([])
+  expect(failures).toHaveLength(1)
+})
+
+test('targets that S3 would not deliver to are refused', async () => {
+  const refused = (more: object): Promise<unknown> => expect(configure(more)).rejects.toBeDefined()
+  await expect(configure({ TargetBucket: 'none' })).rejects.toMatchObject({ code: 'NoSuchKey' })
+  await letIn('b', 'b')
+  await expect(configure({ TargetBucket: 'b' })).rejects.toMatchObject({ code: 'InvalidArgument' })
+  await refused({ TargetPrefix: undefined })
+  await bucketSettings(f.ctx).PutBucketRequestPayment!(
+    { Bucket: 'logs', RequestPaymentConfiguration: { Payer: 'Requester' } },
+    CALL,
+  )
+  await expect(configure()).rejects.toMatchObject({ code: 'InvalidArgument' })
+})
+
+test('a target under an encryption of its own is refused as Ceph does', async () => {
+  const Rules = [{ ApplyServerSideEncryptionByDefault: { SSEAlgorithm: 'AES256' as const } }]
+  await putBucketEncryption(f.ctx)(
+    { Bucket: 'logs', ServerSideEncryptionConfiguration: { Rules } },
+    CALL,
+  )
+  await expect(configure()).rejects.toMatchObject({ code: 'InvalidArgument' })
 })

@@ -15,6 +15,7 @@ import { payloadOf } from '../api/payload-of.ts'
 import type { Counter, Meter } from '../lib/meter.ts'
 import { readConfig } from './bucket-config.ts'
 import type { Context } from './context.ts'
+import { takesLogs } from './log-target.ts'
 import { putObject } from './put-object.ts'
 import type { BucketRow } from './rows.ts'
 
@@ -175,10 +176,12 @@ export class AccessLog {
   }
 
   async #put(sheet: Sheet): Promise<void> {
-    const { TargetBucket: Bucket = '' } = sheet.logging
+    const { TargetBucket: Bucket = '', TargetPrefix: prefix = '' } = sheet.logging
     const { value: target } = await this.#ctx.buckets.read(Bucket)
-    // The bucket may have been made again by somebody else.
-    if (target.owner[0] !== sheet.owner) throw new Error(`the log bucket ${Bucket} is another's`)
+    const from = { bucket: sheet.source, owner: sheet.owner }
+    // The target may have changed its mind, or been made again by somebody else.
+    if (!(await takesLogs(this.#ctx, Bucket, prefix, from)))
+      throw new Error(`the log bucket ${Bucket} takes no logs of ${sheet.source}`)
     const call: Call = {
       requestId: '',
       requester: { id: target.owner[0], displayName: target.owner[1] },

@@ -261,3 +261,27 @@ test('each key of a batch, and the source of a copy, is asked for by itself', as
     expect(await part(source)).toBe('AccessDenied')
   }
 })
+
+test('tags are given only by who may give them: to what is put, begun and copied alike', async () => {
+  const { f, s3 } = await opened()
+  const asked: string[] = []
+  const limited: Call = {
+    ...CALL,
+    access: {
+      may: (action) => {
+        asked.push(action)
+        return action !== 's3:PutObjectTagging'
+      },
+    },
+  }
+  await f.put('source', 'x', { Tagging: 'a=b' })
+  const at = { ...B, Key: 'k' }
+  expect(await outcome(s3.PutObject!({ ...at, Tagging: 'a=b' }, limited))).toBe('AccessDenied')
+  expect(await outcome(s3.CreateMultipartUpload!({ ...at, Tagging: 'a=b' }, limited))).toBe(
+    'AccessDenied',
+  )
+  const CopySource = 'b/source'
+  expect(await outcome(s3.CopyObject!({ ...at, CopySource }, limited))).toBe('AccessDenied')
+  expect(asked.filter((action) => action === 's3:PutObjectTagging')).toHaveLength(3)
+  await expect(f.head('k')).rejects.toMatchObject({ code: 'NoSuchKey' })
+})

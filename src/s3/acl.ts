@@ -26,7 +26,8 @@ export interface AclInput {
 const GROUPS = 'http://acs.amazonaws.com/groups/'
 const ALL_USERS = `${GROUPS}global/AllUsers`
 const AUTHENTICATED_USERS = `${GROUPS}global/AuthenticatedUsers`
-const LOG_DELIVERY = `${GROUPS}s3/LogDelivery`
+/** S3's own service for access logs. */
+export const LOG_DELIVERY: string = `${GROUPS}s3/LogDelivery`
 const GROUP_URIS: ReadonlySet<string> = new Set([ALL_USERS, AUTHENTICATED_USERS, LOG_DELIVERY])
 /** The account that `aws-exec-read` lets in: EC2, which fetches machine images. */
 const EC2 = '6aa5a366c34c1cbe25dc49211496e913e0351eb0e8c37aa3477e40942ec6b97c'

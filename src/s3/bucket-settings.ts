@@ -7,6 +7,7 @@ import type { AbacStatus, AccelerateConfiguration, LoggingEnabled } from '@aws-s
 import { S3Error } from '../api/error.ts'
 import type { S3Api } from '../api/operations.ts'
 import type { Context } from './context.ts'
+import { checkLogTarget } from './log-target.ts'
 import { openBucket } from './open-bucket.ts'
 import { getDocument, putDocument } from './stored-config.ts'
 
@@ -50,33 +51,30 @@ export function bucketSettings(ctx: Context): S3Api {
       return logging === undefined ? {} : { LoggingEnabled: logging }
     },
     PutBucketLogging: async (input) => {
-      const logging = input.BucketLoggingStatus?.LoggingEnabled
-      if (logging !== undefined) await checkTarget(ctx, input, logging)
+      const asked = input.BucketLoggingStatus?.LoggingEnabled
+      const bucket = await openBucket(ctx, input)
+      const logging = asked && storedLogging(ctx, asked)
+      if (logging !== undefined) await checkLogTarget(ctx, input.Bucket ?? '', bucket, logging)
       await putDocument(ctx, input, 'logging', logging ?? null)
       return {}
     },
   }
 }
 
-/** Logs go to a bucket of the same owner. */
-async function checkTarget(
-  ctx: Context,
-  input: Parameters<typeof openBucket>[1],
-  logging: LoggingEnabled,
-): Promise<void> {
-  const { TargetBucket: target, TargetPrefix: prefix } = logging
-  if (target === undefined || prefix === undefined) throw new S3Error('MalformedXML')
-  if (logging.TargetGrants !== undefined) {
+/** As it is kept and shown. Before `compat: aws-2026` the format of keys is always said, as Ceph says it. */
+function storedLogging({ options }: Context, logging: LoggingEnabled): LoggingEnabled {
+  const { TargetBucket, TargetPrefix, TargetGrants, TargetObjectKeyFormat } = logging
+  if (TargetBucket === undefined || TargetPrefix === undefined) throw new S3Error('MalformedXML')
+  if (options.compat === 'legacy')
+    return {
+      TargetBucket,
+      TargetPrefix,
+      TargetObjectKeyFormat: TargetObjectKeyFormat ?? { SimplePrefix: {} },
+    }
+  if (TargetGrants !== undefined) {
     throw new S3Error('NotImplemented', {
       message: 'Grants for logs are not implemented: give them by a policy of the target bucket.',
     })
   }
-  const { owner } = await openBucket(ctx, input)
-  const there = await openBucket(ctx, { Bucket: target }).catch((error: unknown) => {
-    if (error instanceof S3Error && error.code === 'NoSuchBucket') return undefined
-    throw error
-  })
-  if (there?.owner[0] !== owner[0]) {
-    throw new S3Error('InvalidTargetBucketForLogging', { fields: { TargetBucket: target } })
-  }
+  return logging
 }

@@ -5,7 +5,7 @@ import type { Context } from './context.ts'
 import { checkExpectedOwner, objectAddress } from './object-input.ts'
 import { markerError, noSuchObject } from './object-read.ts'
 import type { BucketRow, VersionRow } from './rows.ts'
-import { transact } from './transact.ts'
+import { transact, type Tx } from './transact.ts'
 import { checkVersionId, findInChain } from './version.ts'
 
 /** The members of an input that say which version is meant; without an id, the newest. */
@@ -29,7 +29,7 @@ export interface ChangedVersion {
 export async function changeVersion(
   ctx: Context,
   input: VersionInput,
-  change: (version: VersionRow, bucket: BucketRow) => VersionRow | Promise<VersionRow>,
+  change: (version: VersionRow, bucket: BucketRow, tx: Tx) => VersionRow | Promise<VersionRow>,
   told?: { readonly event: string; readonly call: Call },
 ): Promise<ChangedVersion> {
   const { bucket: name, key } = objectAddress(input)
@@ -46,7 +46,7 @@ export async function changeVersion(
     }
     const { value, sort, bytes } = found.row
     if (value.d === 1) throw markerError(value, key, versionId)
-    const version = await change(value, bucket)
+    const version = await change(value, bucket, tx)
     tx.put(found.table, sort, version, bytes)
     if (told !== undefined) await announce(ctx, tx, bucket, { ...told, bucket: name, key, version })
     return { bucket, version }

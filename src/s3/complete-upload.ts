@@ -209,6 +209,7 @@ function versionOf(
   if (upload.acl !== undefined) draft.acl = upload.acl
   if (upload.tg !== undefined) draft.tg = upload.tg
   if (upload.sse !== undefined) draft.sse = upload.sse
+  if (upload.rp !== undefined) draft.rp = upload.rp
   return draft
 }
 

@@ -7,7 +7,9 @@ import type { Clock, Ids } from '../lib/ids.ts'
 import type { Buckets } from './bucket.ts'
 import type { Configs } from './bucket-config.ts'
 import type { Keyring } from './keyring.ts'
-import type { Nudges, Webhooks } from './outbox.ts'
+import type { Nudges } from './nudged-rounds.ts'
+import type { Webhooks } from './outbox.ts'
+import type { Replicas } from './replicas.ts'
 import type { Reading } from './reading.ts'
 
 /** What configuration decides of the semantics. */
@@ -49,4 +51,7 @@ export interface Context {
   /** The way out to listeners. */
   readonly webhooks: Webhooks
   readonly outbox: Nudges
+  /** The way out to other S3s. */
+  readonly replicas: Replicas
+  readonly replication: Nudges
 }

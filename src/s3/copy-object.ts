@@ -9,11 +9,13 @@ import { S3Error } from '../api/error.ts'
 import { COPY_BYTES_MAX } from '../api/limits.ts'
 import type { Call, Handler, Input, Output } from '../api/operations.ts'
 import { createDigest } from '../lib/digest.ts'
+import type { DraftSet } from './annotation-rows.ts'
 import { announce } from './announce.ts'
 import { addChecksum, algorithmNamed } from './checksum.ts'
 import { checkWrite } from './condition.ts'
 import { discardWritten, partsContent, readContent, readPage, writeContent } from './content.ts'
 import type { Context } from './context.ts'
+import { adoptAnnotations, copiedAnnotations } from './copy-annotations.ts'
 import {
   type CopySource,
   findCopySource,
@@ -56,7 +58,15 @@ import {
 import { borrow, type Borrowed, checkStillBorrowed, giveBack } from './share.ts'
 import { tagsFromHeader } from './tags.ts'
 import { Contended, transact, type Tx } from './transact.ts'
-import { type Mutable, own, pushVersion, shownId, type VersionDraft, writtenId } from './version.ts'
+import {
+  discardAnnotations,
+  type Mutable,
+  own,
+  pushVersion,
+  shownId,
+  type VersionDraft,
+  writtenId,
+} from './version.ts'
 
 /** Times that the source may change under us. */
 const ATTEMPTS_MAX = 16
@@ -107,7 +117,9 @@ async function copy(
   const tags = await tagsOf(ctx, input, call, target, address, from)
   if (tags !== undefined) draft.tg = tags
   const lock = await askedLock(input, call, bucket, target, ctx.clock.now())
-  const asked: AskedCopy = { input, call, target, draft, lock, opening, wanted }
+  const annotations = await copiedAnnotations(ctx, { input, call, target, address, source, wanted })
+  if (annotations === 'changed') return undefined
+  const asked: AskedCopy = { input, call, target, draft, lock, opening, wanted, annotations }
   await setChecksum(ctx, draft, source, input.ChecksumAlgorithm, call, opening)
   const answered = (output: Output<'CopyObject'> | undefined): typeof output => {
     if (output !== undefined) showEncryption(output, wanted, wanted?.customer?.md5)
@@ -136,6 +148,8 @@ interface AskedCopy {
   readonly opening: Opening | undefined
   /** The encryption of the copy. */
   readonly wanted: Wanted | undefined
+  /** Written already, for the copy to name. */
+  readonly annotations: DraftSet | undefined
 }
 
 /** The same data key under the same wrapping. */
@@ -253,6 +267,9 @@ async function replaceSelf(
       draft.c = isOtherAlgorithm(draft, head.value)
         ? await dropPartChecksums(ctx, tx, bucket, c)
         : c
+    // What is replaced goes with its annotations, but for its content, which stays.
+    if (head.value.an !== undefined) discardAnnotations(ctx, tx, head.value.an[0])
+    await adoptAnnotations(tx, draft, asked.annotations)
     const locked = withLock(draft, bucketRow, lock)
     const made = await pushVersion(ctx, tx, bucketRow, key, head, locked, head.bytes, head.value.q)
     await announceCopy(ctx, tx, bucketRow, asked, made)
@@ -323,6 +340,7 @@ async function commitCopy(
             ? { x: extents! }
             : partsContent(ctx, tx, keeps ? parts : withoutChecksums(parts))
       }
+      await adoptAnnotations(tx, draft, asked.annotations)
       const locked = withLock(draft, bucketRow, lock)
       const made = await pushVersion(ctx, tx, bucketRow, key, head, locked, bytes)
       await announceCopy(ctx, tx, bucketRow, asked, made)

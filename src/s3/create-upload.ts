@@ -19,6 +19,7 @@ import {
 } from './object-input.ts'
 import { possess } from './ownership.ts'
 import type { BucketRow, Upload } from './rows.ts'
+import { demandReplica, saysReplica } from './replica-request.ts'
 import { tagsFromHeader } from './tags.ts'
 import { transact } from './transact.ts'
 import { putUploads, withUpload } from './upload-row.ts'
@@ -34,6 +35,8 @@ export function createMultipartUpload(ctx: Context): Handler<'CreateMultipartUpl
     const sc = storedClass(input.StorageClass)
     const tags = tagsFromHeader(ctx, input.Tagging)
     if (tags !== undefined) await demand(call, 's3:PutObjectTagging', { bucket, key })
+    const isReplica = saysReplica(input)
+    if (isReplica) await demandReplica(call, 's3:ReplicateObject', { bucket, key })
     const { value: before } = await ctx.buckets.read(bucket)
     const lock = await askedLock(input, call, before, { bucket, key }, ctx.clock.now())
     const wanted = await wantedEncryption(ctx, input, before)
@@ -59,6 +62,7 @@ export function createMultipartUpload(ctx: Context): Handler<'CreateMultipartUpl
       if (checksum !== undefined) upload.k = checksum
       if (lock !== undefined) Object.assign(upload, lock)
       if (sse !== undefined) upload.sse = sse
+      if (isReplica) upload.rp = 'REPLICA'
       putUploads(ctx, tx, key, withUpload(row, uploadId, upload))
     })
     const output: Output<'CreateMultipartUpload'> = { Bucket: bucket, Key: key, UploadId: uploadId }

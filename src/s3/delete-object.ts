@@ -9,6 +9,7 @@ import type { Context } from './context.ts'
 import { bypassAsked } from './lock.ts'
 import { type Address, checkExpectedOwner, objectAddress, ownerOf } from './object-input.ts'
 import type { Call } from '../api/operations.ts'
+import { demandReplica, saysReplica } from './replica-request.ts'
 import { transact, type Tx } from './transact.ts'
 import {
   checkVersionId,
@@ -36,7 +37,9 @@ export function deleteObject(ctx: Context): Handler<'DeleteObject'> {
     const { value: bucket } = await ctx.buckets.read(address.bucket)
     checkExpectedOwner(input.ExpectedBucketOwner, bucket)
     const bypass = await bypassAsked(input.BypassGovernanceRetention, call, bucket, address)
-    const done = await deleteOne(ctx, call, address, input.VersionId, input, bypass)
+    const isReplica = saysReplica(input)
+    if (isReplica) await demandReplica(call, 's3:ReplicateDelete', address)
+    const done = await deleteOne(ctx, call, address, input.VersionId, input, bypass, isReplica)
     const output: Output<'DeleteObject'> = {}
     if (done.deleteMarker === true) output.DeleteMarker = true
     if (done.versionId !== undefined) output.VersionId = done.versionId
@@ -45,7 +48,8 @@ export function deleteObject(ctx: Context): Handler<'DeleteObject'> {
 }
 
 /**
- * One deletion, one commit. `bypass`: of a version under governance too. Rejects with NoSuchBucket,
+ * One deletion, one commit. `bypass`: of a version under governance too. `isReplica`:
+ * another gateway's replication makes it, and it goes no further. Rejects with NoSuchBucket,
  * PreconditionFailed, AccessDenied for what is locked, and InvalidArgument for what is no version id.
  */
 export async function deleteOne(
@@ -55,11 +59,12 @@ export async function deleteOne(
   versionId: string | undefined,
   conditions: DeleteConditions,
   bypass: boolean,
+  isReplica: boolean = false,
 ): Promise<Deletion> {
   if (versionId !== undefined) checkVersionId(versionId)
   return transact(ctx.metadata, address.bucket, (tx) =>
     versionId === undefined
-      ? deleteNewest(ctx, tx, call, address, conditions)
+      ? deleteNewest(ctx, tx, call, address, conditions, isReplica)
       : deleteVersion(ctx, tx, call, address, versionId, conditions, bypass),
   )
 }
@@ -70,6 +75,7 @@ async function deleteNewest(
   call: Call,
   { bucket, key }: Address,
   conditions: DeleteConditions,
+  isReplica: boolean,
 ): Promise<Deletion> {
   const bucketRow = await ctx.buckets.inBucket(tx, bucket)
   const isKept = bucketRow.versioning !== undefined
@@ -87,6 +93,7 @@ async function deleteNewest(
   if (head === undefined && isConditional(conditions)) return {}
   const draft: Mutable<VersionDraft> = { t: ctx.clock.now(), s: 0, e: '', d: 1 }
   own(draft, ownerOf(call, bucketRow), bucketRow)
+  if (isReplica) draft.rp = 'REPLICA'
   const marker = await pushVersion(ctx, tx, bucketRow, key, head, draft)
   const event = 's3:ObjectRemoved:DeleteMarkerCreated'
   await announce(ctx, tx, bucketRow, { event, bucket, key, version: marker, call })

@@ -22,12 +22,32 @@ async function read(
   key: string,
   version: VersionRow,
 ): Promise<string | undefined> {
-  const document = await readLifecycle(ctx, name)
-  if (document === undefined) return undefined
-  const expiry = expiryOf(rulesOf(document), key, version)
+  const expiry = await expiryIn(ctx, name, key, version)
   if (expiry === undefined) return undefined
   const date = new Date(expiry.at).toUTCString()
   return `expiry-date="${date}", rule-id="${encodeURIComponent(expiry.rule)}"`
+}
+
+/** When the newest version of a key expires, epoch ms. */
+export async function expiresAt(
+  ctx: Context,
+  bucket: BucketRow,
+  name: string,
+  key: string,
+  version: VersionRow,
+): Promise<number | undefined> {
+  if (bucket.config?.['lifecycle'] === undefined) return undefined
+  return (await expiryIn(ctx, name, key, version))?.at
+}
+
+async function expiryIn(
+  ctx: Context,
+  name: string,
+  key: string,
+  version: VersionRow,
+): Promise<ReturnType<typeof expiryOf>> {
+  const document = await readLifecycle(ctx, name)
+  return document === undefined ? undefined : expiryOf(rulesOf(document), key, version)
 }
 
 /** The members in which CreateMultipartUpload and ListParts tell when the upload will be aborted. */

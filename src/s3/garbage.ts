@@ -9,9 +9,9 @@ import type { Row, Table } from '../../metadata/store.ts'
 import { ulidFloor } from '../lib/ulid.ts'
 import type { Context } from './context.ts'
 import {
+  allPartsOf,
   type Extent,
   type GarbageRow,
-  partsOf,
   readRow,
   scanRows,
   shareSort,
@@ -81,11 +81,11 @@ async function sweepRows(
   swept.rows += done.length
 }
 
-/** The part rows of an ended upload, and those of its blobs that no object has taken over. */
+/** The part rows of an ended upload (or the annotations of a version that is gone), and those of its blobs that no object has taken over. */
 async function sweepParts(ctx: Context, partition: string, row: Row<GarbageRow>): Promise<number> {
   const { upload, unused } = row.value
   if (upload === undefined) return 0
-  const range = { ...partsOf(upload), limit: PARTS_PER_STEP }
+  const range = { ...allPartsOf(upload), limit: PARTS_PER_STEP }
   const gone = unused === undefined ? undefined : new Set(unused)
   let blobs = 0
   for (;;) {

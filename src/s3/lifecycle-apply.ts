@@ -127,7 +127,9 @@ async function change(
     await removeHead(ctx, tx, key, row)
   } else {
     const marker = { t: ctx.clock.now(), s: 0, e: '', d: 1 as const }
-    version = await pushVersion(ctx, tx, bucketRow, key, row, marker)
+    // As on S3, what rules delete here is not deleted elsewhere.
+    const { config: { replication: _, ...config } = {}, ...rest } = bucketRow
+    version = await pushVersion(ctx, tx, { ...rest, config }, key, row, marker)
     event = 's3:LifecycleExpiration:DeleteMarkerCreated'
   }
   await announce(ctx, tx, bucketRow, { event, bucket, key, version })

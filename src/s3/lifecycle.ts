@@ -1,11 +1,8 @@
 /**
  * The worker that carries out the lifecycles of all buckets, in rounds.
  *
- * A round of a bucket walks its heads, then its uploads, a page at a time with a rest after each. How far
- * it has come stands in a row of the bucket (`config[lifecycle-run]`), which is also what keeps two gateways
- * off the same bucket: whoever writes it works until `until`, and writes it again at each step. When a
- * gateway dies, another goes on from the last step. Two that work at once through a fault of a clock do no
- * harm: every change expects what it is about unchanged.
+ * A round of a bucket walks its heads, then its uploads, a page at a time with a rest after each; how far it
+ * has come stands in a row (bucket-turns.ts). Every change expects what it is about unchanged.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Json } from '../../metadata/store.ts'
@@ -24,9 +21,9 @@ import {
   type Rule,
   rulesOf,
 } from './lifecycle-rules.ts'
+import { BucketTurns, type Turn, turnOf } from './bucket-turns.ts'
 import { enteredPartitions } from './root.ts'
-import { readRow, scanRows } from './rows.ts'
-import { transact } from './transact.ts'
+import { scanRows } from './rows.ts'
 
 export interface LifecycleOptions extends Calendar {
   /** From the beginning of one round of a bucket to the next, in milliseconds. */
@@ -53,15 +50,8 @@ const AT_ONCE = 8
 const PAGES_PER_STEP = 20
 const RUN = 'lifecycle-run'
 
-/** How far a round has come; the document of `config[lifecycle-run]`. */
-type Run = {
-  readonly by: string
-  readonly until: number
-  readonly begun: number
-  readonly table: 'object' | 'upload'
-  readonly from: string
-  readonly done?: 1
-}
+/** How far a round has come. */
+type Run = Turn & { readonly table: 'object' | 'upload'; readonly from: string }
 
 /** What a round did. */
 export interface LifecycleReport extends Readonly<Applied> {
@@ -71,7 +61,7 @@ export interface LifecycleReport extends Readonly<Applied> {
 export class Lifecycle {
   readonly #ctx: Context
   readonly #options: LifecycleOptions
-  readonly #me: string
+  readonly #turns: BucketTurns
   readonly #counters: Readonly<Record<keyof LifecycleReport, Counter>>
   #stop = new AbortController()
   #running: Promise<unknown> | undefined
@@ -79,7 +69,7 @@ export class Lifecycle {
   constructor(ctx: Context, options: LifecycleOptions, meter: Meter) {
     this.#ctx = ctx
     this.#options = options
-    this.#me = ctx.ids.next()
+    this.#turns = new BucketTurns(ctx, options.leaseMs)
     const counter = (name: string, what: string): Counter =>
       meter.counter(`sluice_lifecycle_${name}_total`, `${what} by lifecycle rules`)
     this.#counters = {
@@ -140,7 +130,14 @@ export class Lifecycle {
     const document = await readLifecycle(this.#ctx, bucket)
     if (document === undefined) return
     const rules = rulesOf(document)
-    let run = rules.length === 0 ? undefined : await this.#claim(bucket)
+    if (rules.length === 0) return
+    const fresh = { table: 'object' as const, from: '' }
+    let run: Run | undefined = await this.#turns.claim<Omit<Run, keyof Turn>>(
+      bucket,
+      RUN,
+      fresh,
+      this.#options.intervalMs,
+    )
     if (run === undefined) return
     const { secondsPerDay } = this.#options
     const calendar = { secondsPerDay }
@@ -155,40 +152,9 @@ export class Lifecycle {
     await this.#note(bucket, { ...run, done: 1 })
   }
 
-  /** The round that is ours now, new or left behind; undefined: another is at it, or it is not time yet. */
-  async #claim(bucket: string): Promise<Run | undefined> {
-    const { intervalMs } = this.#options
-    return transact(this.#ctx.metadata, bucket, async (tx) => {
-      const now = this.#ctx.clock.now()
-      const before = (await tx.get('config', RUN))?.value.document as Run | undefined
-      // A little early is on time: timers are not exact.
-      if (before?.done === 1 && before.begun + intervalMs * 0.9 > now) return undefined
-      const isHeld = before !== undefined && before.done === undefined && before.until > now
-      if (isHeld && before.by !== this.#me) return undefined
-      await this.#ctx.buckets.inBucket(tx, bucket)
-      const goesOn = before !== undefined && before.done === undefined
-      const run: Run = goesOn
-        ? { ...before, ...this.#mine() }
-        : { ...this.#mine(), begun: now, table: 'object', from: '' }
-      tx.put('config', RUN, { t: now, document: run })
-      return run
-    })
-  }
-
-  #mine(): Pick<Run, 'by' | 'until'> {
-    return { by: this.#me, until: this.#ctx.clock.now() + this.#options.leaseMs }
-  }
-
   /** Writes how far we have come; false where another has taken over, or we are to stop. */
   async #note(bucket: string, run: Run): Promise<boolean> {
-    return transact(this.#ctx.metadata, bucket, async (tx) => {
-      const now = (await tx.get('config', RUN))?.value.document as Run | undefined
-      if (now?.by !== this.#me || this.#stop.signal.aborted) return false
-      await this.#ctx.buckets.inBucket(tx, bucket)
-      const document: Json = { ...run, ...this.#mine() }
-      tx.put('config', RUN, { t: this.#ctx.clock.now(), document })
-      return true
-    })
+    return !this.#stop.signal.aborted && this.#turns.note(bucket, RUN, run)
   }
 
   async #walkHeads(
@@ -272,6 +238,6 @@ function leastMoved({ options }: Context): Moment['min'] {
 }
 
 /** For tests and tools: whether a round of the bucket is under way or done. */
-export async function roundOf(ctx: Context, bucket: string): Promise<Json | undefined> {
-  return (await readRow(ctx.metadata, bucket, 'config', RUN))?.value.document
+export function roundOf(ctx: Context, bucket: string): Promise<Json | undefined> {
+  return turnOf(ctx, bucket, RUN)
 }

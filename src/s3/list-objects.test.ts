@@ -119,6 +119,15 @@ test('url encoding covers keys, prefixes, delimiter and markers, only when asked
   expect(keysOf(await v2({ Prefix: 'q' }))).toEqual(['quux ab/thud'])
 })
 
+test('the old listing shows its prefix as it came, where nobody could misread that', async () => {
+  const prefixOf = async (Prefix: string): Promise<unknown> =>
+    (await v1({ Prefix, EncodingType: 'url' })).Prefix
+  expect(await prefixOf('a b\n')).toBe('a b\n')
+  expect(await prefixOf('a+b')).toBe('a%2Bb')
+  expect(await prefixOf('a\x01')).toBe('a%01')
+  expect((await v2({ Prefix: 'a b', EncodingType: 'url' })).Prefix).toBe('a%20b')
+})
+
 test('a key whose newest version is a delete marker is not listed', async () => {
   await s3.bucket('b', 'Enabled')
   await fill('a/x', 'b')

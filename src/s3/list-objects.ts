@@ -22,12 +22,22 @@ export function listObjects(ctx: Context): Handler<'ListObjects'> {
     const page = await heads(ctx, query, after)
     return {
       ...shown(ctx, query, page, true),
+      Prefix: ctx.options.compat === 'legacy' ? echoed(query.prefix, encode) : encode(query.prefix),
       Marker: encode(after),
       MaxKeys: max,
       // Without a delimiter clients go on behind the last key; S3 leaves this out then.
       ...(page.next !== undefined && query.delimiter !== '' && { NextMarker: encode(page.next) }),
     }
   }
+}
+
+/**
+ * The prefix as it came, where XML can carry it and who decodes it all the same reads the same: boto
+ * decodes all that ListObjects shows but this.
+ */
+function echoed(prefix: string, encode: Encode): string {
+  // oxlint-disable-next-line no-control-regex -- characters that no XML may hold
+  return /[%+\0-\x08\v\f\x0e-\x1f\ufffe\uffff]/.test(prefix) ? encode(prefix) : prefix
 }
 
 export function listObjectsV2(ctx: Context): Handler<'ListObjectsV2'> {

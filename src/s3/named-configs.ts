@@ -1,8 +1,7 @@
-/** The configurations of which a bucket has several: analytics, intelligent tiering, inventory, metrics; put, got, listed and deleted alike. */
+/** The configurations of which a bucket has several: analytics, intelligent tiering, metrics; put, got, listed and deleted alike. */
 import type {
   AnalyticsConfiguration,
   IntelligentTieringConfiguration,
-  InventoryConfiguration,
   MetricsConfiguration,
 } from '@aws-sdk/client-s3'
 import { S3Error } from '../api/error.ts'
@@ -54,21 +53,6 @@ export function intelligentTieringConfigs(ctx: Context): S3Api {
   }
 }
 
-export function inventoryConfigs(ctx: Context): S3Api {
-  return {
-    PutBucketInventoryConfiguration: async (input) =>
-      putNamed(ctx, input, 'inventory', checkDestination(input.InventoryConfiguration)),
-    GetBucketInventoryConfiguration: async (input) => ({
-      InventoryConfiguration: await getNamed<InventoryConfiguration>(ctx, input, 'inventory'),
-    }),
-    DeleteBucketInventoryConfiguration: async (input) => deleteNamed(ctx, input, 'inventory'),
-    ListBucketInventoryConfigurations: async (input) => {
-      const { items, shown } = await listNamed<InventoryConfiguration>(ctx, input, 'inventory')
-      return { ...shown, InventoryConfigurationList: items }
-    },
-  }
-}
-
 export function metricsConfigs(ctx: Context): S3Api {
   return {
     PutBucketMetricsConfiguration: async (input) =>
@@ -103,18 +87,6 @@ function checkTierings(
         fields: { ArgumentName: 'Days', ArgumentValue: String(days) },
       })
     }
-  }
-  return configuration
-}
-
-const BUCKET_ARN = /^arn:aws[a-z-]*:s3:::[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/
-
-function checkDestination(
-  configuration: InventoryConfiguration | undefined,
-): InventoryConfiguration | undefined {
-  const arn = configuration?.Destination?.S3BucketDestination?.Bucket
-  if (arn !== undefined && !BUCKET_ARN.test(arn)) {
-    throw new S3Error('InvalidS3DestinationBucket', { message: 'Invalid bucket ARN.' })
   }
   return configuration
 }

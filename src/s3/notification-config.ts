@@ -26,6 +26,8 @@ const EVENTS: readonly string[] = [
   's3:ObjectTagging:Put',
   's3:ObjectTagging:Delete',
   's3:ObjectAcl:Put',
+  's3:ObjectAnnotation:Put',
+  's3:ObjectAnnotation:Delete',
   's3:LifecycleExpiration:Delete',
   's3:LifecycleExpiration:DeleteMarkerCreated',
   's3:LifecycleTransition',

@@ -289,3 +289,19 @@ test('listeners that are away do not hold up those of other buckets', async () =
   await box.stop()
   expect(listener.events).toEqual(['ObjectCreated:Put k'])
 })
+
+test('of a bucket whose listeners are away so many messages wait, and no more: the oldest go', async () => {
+  await tell(['s3:ObjectCreated:*'])
+  listener.fails = Infinity
+  for (let n = 0; n < 90; n++) await f.put(`k${String(n).padStart(2, '0')}`, 'x')
+  const worker = outbox({ waitingMax: 20, giveUpMs: Infinity })
+  await worker.deliver('b')
+  expect(await waiting()).toBe(20)
+  listener.fails = 0
+  f.clock.time += 3_600_000
+  await worker.deliver('b')
+  await worker.deliver('b')
+  expect(listener.told.map(({ key }) => key)).toContain('k89')
+  expect(listener.told.map(({ key }) => key)).not.toContain('k00')
+  expect(await waiting()).toBe(0)
+})

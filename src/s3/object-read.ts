@@ -4,7 +4,7 @@
  * One read of the head row tells everything in the common case; the bucket is only asked where there
  * is no object, to tell NoSuchBucket from NoSuchKey.
  */
-import type { StorageClass } from '@aws-sdk/client-s3'
+import type { ReplicationStatus, StorageClass } from '@aws-sdk/client-s3'
 import type { Row } from '../../metadata/store.ts'
 import type { ByteRange } from '../../storage/store.ts'
 import { S3Error } from '../api/error.ts'
@@ -211,6 +211,7 @@ export interface ObjectMembers extends HeaderOutput, ChecksumMembers, Encryption
   VersionId?: string | undefined
   PartsCount?: number | undefined
   StorageClass?: StorageClass | undefined
+  ReplicationStatus?: ReplicationStatus | undefined
 }
 
 /** What only those are told who may ask for it by itself: tags and lock. */
@@ -263,6 +264,7 @@ export function showObject(
   const versionId = shownId(bucket, version)
   if (versionId !== undefined) output.VersionId = versionId
   if (version.sc !== undefined) output.StorageClass = version.sc
+  if (version.rp !== undefined) output.ReplicationStatus = version.rp
   if (version.sse !== undefined) showEncryption(output, version.sse, input.SSECustomerKeyMD5)
   showHeaders(output, version, input)
 }

@@ -4,9 +4,10 @@ import { changeVersion, type ChangedVersion, type VersionInput } from './change-
 import type { Context } from './context.ts'
 import { checkExpectedOwner, objectAddress } from './object-input.ts'
 import { readVersion } from './object-read.ts'
-import { lookRow, type StoredTag } from './rows.ts'
+import { planReplication } from './replicate.ts'
+import { lookRow, type StoredTag, type VersionRow } from './rows.ts'
 import { shownTags, storedTags } from './tags.ts'
-import { shownId } from './version.ts'
+import { type Mutable, shownId } from './version.ts'
 
 export function getObjectTagging(ctx: Context): Handler<'GetObjectTagging'> {
   return async (input) => {
@@ -39,7 +40,12 @@ function setTags(
   return changeVersion(
     ctx,
     input,
-    ({ tg: _before, ...rest }) => (tags.length === 0 ? rest : { ...rest, tg: tags }),
+    async ({ tg: _before, ...rest }, bucket, tx) => {
+      const changed: Mutable<VersionRow> = tags.length === 0 ? rest : { ...rest, tg: tags }
+      // What has been copied elsewhere has its tags there too.
+      if (changed.ro !== undefined) await planReplication(ctx, tx, bucket, input.Key ?? '', changed)
+      return changed
+    },
     told,
   )
 }

@@ -17,16 +17,19 @@ import type { BucketLease } from './bucket-lease.ts'
 import type { Context, S3Options } from './context.ts'
 import { createFacts } from './facts.ts'
 import { type EncryptionParts, Keyring, NO_ENCRYPTION } from './keyring.ts'
+import { Inventories, INVENTORY_DEFAULTS, type InventoryOptions } from './inventory.ts'
 import { Lifecycle, LIFECYCLE_DEFAULTS, type LifecycleOptions } from './lifecycle.ts'
 import {
   NO_WEBHOOKS,
-  Nudges,
   Outbox,
   OUTBOX_DEFAULTS,
   type OutboxOptions,
   type Webhooks,
 } from './outbox.ts'
+import { Nudges } from './nudged-rounds.ts'
 import { Reading } from './reading.ts'
+import { NO_REPLICAS, type Replicas } from './replicas.ts'
+import { Replication, REPLICATION_DEFAULTS, type ReplicationOptions } from './replication.ts'
 import { createS3 } from './service.ts'
 import { Sweep, SWEEP_DEFAULTS, type SweepOptions } from './sweep.ts'
 
@@ -47,10 +50,16 @@ export interface S3Parts {
   readonly sweep: Partial<SweepOptions> & Pick<SweepOptions, 'onError'>
   /** What differs from `LIFECYCLE_DEFAULTS`; the same one is told of failures. */
   readonly lifecycle?: Partial<LifecycleOptions>
+  /** What differs from `INVENTORY_DEFAULTS`. */
+  readonly inventory?: Partial<InventoryOptions>
   /** None: no listener is told anything. */
   readonly webhooks?: Webhooks
   /** What differs from `OUTBOX_DEFAULTS`. */
   readonly outbox?: Partial<OutboxOptions>
+  /** None: no bucket is copied elsewhere. */
+  readonly replicas?: Replicas
+  /** What differs from `REPLICATION_DEFAULTS`. */
+  readonly replication?: Partial<ReplicationOptions>
   /** From one delivery of access logs to the next, in milliseconds. */
   readonly accessLogMs?: number
 }
@@ -67,7 +76,11 @@ export interface S3 {
   /** Not started yet. */
   readonly lifecycle: Lifecycle
   /** Not started yet. */
+  readonly inventories: Inventories
+  /** Not started yet. */
   readonly outbox: Outbox
+  /** Not started yet. */
+  readonly replication: Replication
   /** Not started yet. */
   readonly accessLog: AccessLog
 }
@@ -97,6 +110,8 @@ export function openS3(parts: S3Parts): S3 {
     people,
     webhooks: parts.webhooks ?? NO_WEBHOOKS,
     outbox: new Nudges(),
+    replicas: parts.replicas ?? NO_REPLICAS,
+    replication: new Nudges(),
   }
   return {
     api: createS3(ctx),
@@ -109,9 +124,19 @@ export function openS3(parts: S3Parts): S3 {
       { ...LIFECYCLE_DEFAULTS, onError: sweep.onError, ...parts.lifecycle },
       meter,
     ),
+    inventories: new Inventories(
+      ctx,
+      { ...INVENTORY_DEFAULTS, onError: sweep.onError, ...parts.inventory },
+      meter,
+    ),
     accessLog: new AccessLog(
       ctx,
       { intervalMs: parts.accessLogMs ?? ACCESS_LOG_MS, onError: sweep.onError },
+      meter,
+    ),
+    replication: new Replication(
+      ctx,
+      { ...REPLICATION_DEFAULTS, onError: sweep.onError, ...parts.replication },
       meter,
     ),
     outbox: new Outbox(ctx, { ...OUTBOX_DEFAULTS, onError: sweep.onError, ...parts.outbox }, meter),

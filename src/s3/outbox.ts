@@ -6,11 +6,11 @@
  * deliver the same, and none is lost with a gateway; what was delivered is removed. What could not be
  * delivered is tried again, each time twice as late, for `giveUpMs`.
  */
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Row } from '../../metadata/store.ts'
 import type { Counter, Meter } from '../lib/meter.ts'
 import type { Context } from './context.ts'
-import { eachBucketPartition } from './partitions.ts'
+import { NudgedRounds } from './nudged-rounds.ts'
+import { REPLICATION_ROWS } from './replicate.ts'
 import { type EventRow, scanRows, writeRow } from './rows.ts'
 
 /** The way out to webhooks. */
@@ -36,6 +36,8 @@ export interface OutboxOptions {
   readonly retryMs: number
   /** A message that nobody has taken for so long is dropped. */
   readonly giveUpMs: number
+  /** Messages of one bucket that may wait (about: they are counted now and then); of more the oldest are dropped. */
+  readonly waitingMax: number
   /** Told of what failed; it is tried again. */
   readonly onError: (error: unknown) => void
 }
@@ -45,30 +47,16 @@ export const OUTBOX_DEFAULTS: Omit<OutboxOptions, 'onError'> = {
   claimMs: 60_000,
   retryMs: 1000,
   giveUpMs: 24 * 3_600_000,
+  waitingMax: 100_000,
 }
 
 /** Rows claimed at once: each is an expectation and a write of one commit. */
 const BATCH = 40
 /** Batches of one pass: a listener that is away must not keep us at its messages. */
 const BATCHES_MAX = 50
-const BUCKETS_AT_ONCE = 8
-/** Passes that find nothing before a bucket is left to polling. */
-const QUIET_PASSES = 3
 const RETRY_MAX_MS = 3_600_000
-/** Buckets that may wait to be looked at; more are found by polling. */
-const NUDGED_MAX = 1000
-
-/** What the writers of messages see of it. */
-export class Nudges {
-  readonly waiting: Set<string> = new Set()
-  wake: () => void = () => undefined
-
-  /** There may be messages in that bucket now, or soon. */
-  nudge(bucket: string): void {
-    if (this.waiting.size < NUDGED_MAX) this.waiting.add(bucket)
-    this.wake()
-  }
-}
+const ROWS_PER_PAGE = 1000
+const DELETES_PER_COMMIT = 50
 
 export class Outbox {
   readonly #ctx: Context
@@ -76,16 +64,18 @@ export class Outbox {
   readonly #sent: Counter
   readonly #failed: Counter
   readonly #dropped: Counter
-  /** Buckets in which there were messages lately, and how many passes have found none since. */
-  readonly #quiet = new Map<string, number>()
+  readonly #rounds: NudgedRounds
   /** Where the last pass through many messages ended, by bucket. */
   readonly #resumed = new Map<string, string>()
-  #stop = new AbortController()
-  #running: Promise<unknown> | undefined
+  /** When its messages were counted last, by bucket; only of those in which many wait. */
+  readonly #counted = new Map<string, number>()
 
   constructor(ctx: Context, options: OutboxOptions, meter: Meter) {
     this.#ctx = ctx
     this.#options = options
+    const { pollMs, retryMs, onError } = options
+    const rounds = { pollMs, restMs: retryMs * 2, onError }
+    this.#rounds = new NudgedRounds(ctx, ctx.outbox, rounds, (bucket) => this.deliver(bucket))
     this.#sent = meter.counter('sluice_notifications_sent_total', 'Notifications delivered')
     this.#failed = meter.counter(
       'sluice_notifications_failed_total',
@@ -93,23 +83,18 @@ export class Outbox {
     )
     this.#dropped = meter.counter(
       'sluice_notifications_dropped_total',
-      'Notifications that nobody took for too long',
+      'Notifications that nobody took for too long, or of which too many waited',
     )
   }
 
   /** Begins to deliver by itself, until `stop`. */
   start(): void {
-    if (this.#running !== undefined) return
-    this.#stop = new AbortController()
-    this.#running = this.#loop(this.#stop.signal)
+    this.#rounds.start()
   }
 
   /** Ends the delivering; resolves when nothing of it is under way any more. */
   async stop(): Promise<void> {
-    this.#stop.abort()
-    this.#ctx.outbox.wake()
-    await this.#running
-    this.#running = undefined
+    await this.#rounds.stop()
   }
 
   /**
@@ -117,14 +102,14 @@ export class Outbox {
    * which nobody takes any ends the pass: who waits for listeners that are away keeps others waiting.
    */
   async deliver(bucket: string): Promise<number> {
-    const { signal } = this.#stop
+    const { signal } = this.#rounds
     let taken = 0
     let from = this.#resumed.get(bucket) ?? ''
     let isMoving = true
     for (let batches = 0; isMoving && batches < BATCHES_MAX && !signal.aborted; batches++) {
-      const range = { from, limit: BATCH }
+      const range = { from, to: REPLICATION_ROWS.from, limit: BATCH }
       const rows = await scanRows(this.#ctx.metadata, bucket, 'event', range)
-      if (rows.length > 0) this.#quiet.set(bucket, 0)
+      if (rows.length > 0) this.#rounds.isBusy(bucket)
       const claimed = await this.#claim(bucket, rows)
       const outcomes = await Promise.all(claimed.map((row) => this.#send(row.value, signal)))
       const took = outcomes.filter((outcome) => outcome).length
@@ -132,73 +117,48 @@ export class Outbox {
       await this.#settle(bucket, claimed, outcomes)
       if (rows.length < BATCH) {
         this.#resumed.delete(bucket)
+        this.#counted.delete(bucket)
         return taken
       }
       isMoving = claimed.length === 0 || took > 0
       from = `${rows.at(-1)!.sort}\0`
     }
     this.#resumed.set(bucket, from)
+    await this.#bound(bucket)
     return taken
   }
 
-  async #loop(signal: AbortSignal): Promise<void> {
-    const { waiting } = this.#ctx.outbox
-    let polled = -Infinity
-    while (!signal.aborted) {
-      try {
-        const now = this.#ctx.clock.now()
-        if (now - polled >= this.#options.pollMs) {
-          polled = now
-          await this.#deliverAll(eachBucketPartition(this.#ctx.metadata), signal)
-        }
-        for (const bucket of waiting) this.#quiet.set(bucket, 0)
-        waiting.clear()
-        // A nudge may have come before its commit, so a bucket is looked at some times more.
-        for (const [bucket, passes] of this.#quiet) {
-          if (passes >= QUIET_PASSES) this.#quiet.delete(bucket)
-          else this.#quiet.set(bucket, passes + 1)
-        }
-        await this.#deliverAll([...this.#quiet.keys()], signal)
-      } catch (error) {
-        if (!signal.aborted) this.#options.onError(error)
-      }
-      if (waiting.size === 0) await this.#rest(signal)
+  /** Of a bucket whose listeners are away, while it goes on writing, no more than so many messages are kept. */
+  async #bound(bucket: string): Promise<void> {
+    const now = this.#ctx.clock.now()
+    if (now - (this.#counted.get(bucket) ?? -Infinity) < this.#options.pollMs) return
+    this.#counted.set(bucket, now)
+    let left = 0
+    for (let from = ''; ;) {
+      const rows = await this.#page(bucket, from)
+      left += rows.length
+      if (rows.length < ROWS_PER_PAGE) break
+      from = `${rows.at(-1)!.sort}\0`
+    }
+    // The oldest come first.
+    while (left > this.#options.waitingMax) {
+      const rows = await this.#page(bucket, '', DELETES_PER_COMMIT)
+      const gone = rows.slice(0, Math.min(DELETES_PER_COMMIT, left - this.#options.waitingMax))
+      if (gone.length === 0) return
+      const writes = gone.map(({ sort }) => writeRow('event', sort, null))
+      await this.#ctx.metadata.commit({ partition: bucket, expects: [], writes })
+      this.#dropped.add(gone.length)
+      left -= gone.length
     }
   }
 
-  /** Some buckets at a time, so that one whose listeners are slow does not hold up the others. */
-  async #deliverAll(
-    buckets: Iterable<string> | AsyncIterable<string>,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const underWay = new Set<Promise<unknown>>()
-    for await (const bucket of buckets) {
-      if (signal.aborted) break
-      const one: Promise<unknown> = this.deliver(bucket)
-        .catch((error: unknown) => {
-          if (!signal.aborted) this.#options.onError(error)
-        })
-        .finally(() => underWay.delete(one))
-      underWay.add(one)
-      if (underWay.size >= BUCKETS_AT_ONCE) await Promise.race(underWay)
-    }
-    await Promise.all(underWay)
-  }
-
-  /** Until somebody nudges, the next poll or repetition is due, or we are to stop. */
-  async #rest(signal: AbortSignal): Promise<void> {
-    const { pollMs, retryMs } = this.#options
-    const over = new AbortController()
-    this.#ctx.outbox.wake = () => over.abort()
-    const either = AbortSignal.any([signal, over.signal])
-    await sleep(Math.min(pollMs, retryMs * 2), undefined, { signal: either, ref: false }).catch(
-      () => {},
-    )
-    this.#ctx.outbox.wake = () => undefined
-    // A nudge comes just before its commit: give that a moment.
-    // Not where it ends: nothing would keep the process alive until then, and it would end halfway.
-    if (over.signal.aborted && !signal.aborted)
-      await sleep(NUDGE_MS, undefined, { signal, ref: false }).catch(() => {})
+  #page(
+    bucket: string,
+    from: string,
+    limit: number = ROWS_PER_PAGE,
+  ): Promise<readonly Row<EventRow>[]> {
+    const range = { from, to: REPLICATION_ROWS.from, limit }
+    return scanRows(this.#ctx.metadata, bucket, 'event', range)
   }
 
   /** Makes the rows that are due ours for a while; those that others were faster with are left out. */
@@ -248,5 +208,3 @@ export class Outbox {
     await this.#ctx.metadata.commit({ partition: bucket, expects: [], writes })
   }
 }
-
-const NUDGE_MS = 20

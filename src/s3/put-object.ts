@@ -21,6 +21,7 @@ import {
   storedClass,
 } from './object-input.ts'
 import { possess } from './ownership.ts'
+import { demandReplica, saysReplica } from './replica-request.ts'
 import type { BucketRow, VersionRow } from './rows.ts'
 import { tagsFromHeader } from './tags.ts'
 import { transact, type Tx } from './transact.ts'
@@ -50,6 +51,8 @@ function putWhole(ctx: Context): Handler<'PutObject'> {
     const { owner, acl } = possess(ctx, call, before, input)
     const tags = tagsFromHeader(ctx, input.Tagging)
     if (tags !== undefined) await demand(call, 's3:PutObjectTagging', { bucket, key })
+    const isReplica = saysReplica(input)
+    if (isReplica) await demandReplica(call, 's3:ReplicateObject', { bucket, key })
     const locks = namesLock(input)
     if (locks) checkHasDigest(input)
     const lock = locks
@@ -85,6 +88,7 @@ function putWhole(ctx: Context): Handler<'PutObject'> {
       const sc = storedClass(input.StorageClass)
       if (sc !== undefined) draft.sc = sc
       if (tags !== undefined) draft.tg = tags
+      if (isReplica) draft.rp = 'REPLICA'
 
       let bucketRow: BucketRow = before
       const version = await transact(ctx.metadata, bucket, async (tx: Tx): Promise<VersionRow> => {

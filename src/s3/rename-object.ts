@@ -34,7 +34,7 @@ export function renameObject(ctx: Context): Handler<'RenameObject'> {
       const { DestinationIfMatch: IfMatch, DestinationIfNoneMatch: IfNoneMatch } = input
       checkWrite({ IfMatch, IfNoneMatch }, key, head?.value)
       checkRenameTarget(input, head?.value)
-      const { q: _q, v: _v, nq: _nq, older: _older, ...draft } = source.value
+      const { q: _q, v: _v, nq: _nq, older: _older, rp: _rp, ro: _ro, ...draft } = source.value
       await takeHead(ctx, tx, bucketRow, from, source)
       const version = await pushVersion(ctx, tx, bucketRow, key, head, draft, source.bytes)
       const removed = { event: 's3:ObjectRemoved:Delete', bucket, key: from, call }

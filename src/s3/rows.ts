@@ -13,9 +13,11 @@
  * | bucket        | `page`    | manifest id + `.` + 4 digits  | `PageRow`: up to 500 parts of a large object   |
  * | bucket        | `upload`  | key                           | `UploadsRow`: the uploads under way of the key |
  * | bucket        | `part`    | upload id + `.` + 5 digits    | `PartRow`                                      |
+ * | bucket        | `part`    | annotation set + `.` + name   | `PartRow`: an annotation of the version that names the set |
  * | bucket        | `garbage` | ULID (when it was thrown away)| `GarbageRow`: work for the sweep               |
  * | bucket        | `config`  | kind, or kind + `.` + id      | `ConfigRow`: a document of its configuration   |
  * | bucket        | `event`   | ULID (when it happened)       | `EventRow`: what its listeners are yet to be told |
+ * | bucket        | `event`   | `r.` + hash of destination, key | `EventRow`: a key of which versions are yet to be copied elsewhere (replicate.ts) |
  * | `shares(blob)`| `share`   | blob id + `.` + ref           | `ShareRow`: one holder of a shared blob        |
  *
  * A key takes the whole of a sort key (1024 bytes), so nothing is ever appended to it. The layout
@@ -104,6 +106,8 @@ export type StoredAcl = {
   readonly grants: readonly StoredGrant[]
 }
 
+export type ReplicationState = 'PENDING' | 'COMPLETED' | 'FAILED' | 'REPLICA'
+
 /** A version of an object, or a delete marker. */
 export type VersionRow = {
   /** Place in the chain, newest first; also its version id unless `v` says 'null'. */
@@ -133,6 +137,12 @@ export type VersionRow = {
   readonly tg?: readonly StoredTag[]
   /** Owner's id and display name, where that is not the bucket's owner (`versionOwner` in version.ts). */
   readonly o?: readonly [id: string, displayName: string]
+  /** What has become of its replication, in S3's words; a copy of another store's says REPLICA. */
+  readonly rp?: ReplicationState
+  /** Replication: the ids that it has at destinations, by their names. */
+  readonly ro?: { readonly [target: string]: string }
+  /** Annotations: the set that their rows stand under, and how many there are. */
+  readonly an?: readonly [set: string, count: number]
   /** On a head only: `q` of an older version whose public id is 'null', if there is one. */
   readonly nq?: string
   /** On a head only: 1 where older versions exist. */
@@ -184,6 +194,8 @@ export type Upload = {
   readonly acl?: StoredAcl
   readonly sse?: StoredEncryption
   readonly tg?: readonly StoredTag[]
+  /** Another gateway's replication makes it. */
+  readonly rp?: 'REPLICA'
   /** Checksum algorithm and type, where asked for. */
   readonly k?: readonly [ChecksumAlgorithm, ChecksumType]
   /** Names the moment since which no part has changed: a Complete relies on it, and whoever writes a part takes it away. */
@@ -221,6 +233,8 @@ export type PartRow = {
   readonly x?: readonly Extent[]
   /** The data key that its bytes are under, wrapped as its upload's; absent: they are in clear. */
   readonly key?: string
+  /** Of an annotation, whose encryption is its own. */
+  readonly sse?: StoredEncryption
 }
 
 /** Work for the sweep: what nobody can reach any more. The members may stand together. */
@@ -229,7 +243,7 @@ export type GarbageRow = {
   readonly x?: readonly Extent[]
   /** Page rows (by their sort keys) of a manifest that is gone, with all their extents. */
   readonly pages?: readonly string[]
-  /** An upload that has ended: all its part rows go. */
+  /** An upload that has ended, or a set of annotations whose version is gone: all its part rows go. */
   readonly upload?: string
   /**
    * Beside `upload`, where it was completed: the extents of its parts live on in the object, except
@@ -270,7 +284,7 @@ export type ConfigRow = {
 /** What is to be told, and to whom; `event` is one of the S3 message's `Records`. */
 export type EventRow = {
   readonly t: number
-  /** URL. */
+  /** URL; or the destination of a replication. */
   readonly to: string
   /** To be delivered from then on, epoch ms. */
   readonly due: number
@@ -389,6 +403,21 @@ export function partsOf(
   after: number = 0,
 ): { readonly from: string; readonly to: string } {
   return { from: partSort(uploadId, after + 1), to: `${uploadId}/` }
+}
+
+/** All rows of an upload, or of a set of annotations. */
+export function allPartsOf(id: string): { readonly from: string; readonly to: string } {
+  return { from: `${id}.`, to: `${id}/` }
+}
+
+/** The upload, or the set of annotations, that a row of `part` belongs to. */
+export function holderOfPart(sort: string): string {
+  return sort.slice(0, sort.indexOf('.'))
+}
+
+/** Sort key of an annotation. */
+export function annotationSort(set: string, name: string): string {
+  return `${set}.${name}`
 }
 
 export function pageSort(manifestId: string, index: number): string {

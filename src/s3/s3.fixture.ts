@@ -20,7 +20,9 @@ import { deleteObject } from './delete-object.ts'
 import { getObject, headObject } from './get-object.ts'
 import { type EncryptionParts, Keyring, NO_ENCRYPTION } from './keyring.ts'
 import { putObject } from './put-object.ts'
-import { NO_WEBHOOKS, Nudges } from './outbox.ts'
+import { Nudges } from './nudged-rounds.ts'
+import { NO_WEBHOOKS } from './outbox.ts'
+import { NO_REPLICAS } from './replicas.ts'
 import { Reading } from './reading.ts'
 import { type BucketRow, shares } from './rows.ts'
 import { Sweep, SWEEP_DEFAULTS, type SweepOptions } from './sweep.ts'
@@ -44,12 +46,14 @@ export const OPTIONS: S3Options = {
   compat: 'legacy',
 }
 
-/** Takes any text for a policy; one that speaks of the public is public. */
+/** Takes any text for a policy; one that speaks of the public is public, and a service is let in for the buckets that it names. */
 const LENIENT: PolicyRules = {
   check: (text) => ({
     isPublic: text.includes('public'),
     opensToWriters: text.includes('writers'),
   }),
+  lets: (text, { service, sourceBucket }) =>
+    text.includes(service) && text.includes(`for ${sourceBucket}`),
 }
 
 /** Everybody has an account, and a name that says so. */
@@ -142,6 +146,8 @@ export class Fixture {
       people: ANYBODY,
       webhooks: NO_WEBHOOKS,
       outbox: new Nudges(),
+      replicas: NO_REPLICAS,
+      replication: new Nudges(),
     }
   }
 

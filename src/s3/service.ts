@@ -17,7 +17,7 @@ import {
   putBucketPolicy,
 } from './bucket-policy.ts'
 import { bucketSettings } from './bucket-settings.ts'
-import { noReplication } from './bucket-replication.ts'
+import { bucketReplication } from './bucket-replication.ts'
 import { deleteBucketTagging, getBucketTagging, putBucketTagging } from './bucket-tagging.ts'
 import { getBucketVersioning, putBucketVersioning } from './bucket-versioning.ts'
 import { completeMultipartUpload } from './complete-upload.ts'
@@ -31,21 +31,23 @@ import { deleteObject } from './delete-object.ts'
 import { deleteObjects } from './delete-objects.ts'
 import { directoryBuckets } from './directory-buckets.ts'
 import { getObject, headObject } from './get-object.ts'
+import { inventoryConfigs } from './inventory-config.ts'
 import { lifecycleConfig } from './lifecycle-config.ts'
 import { listBuckets } from './list-buckets.ts'
 import { listObjects, listObjectsV2 } from './list-objects.ts'
 import { listParts } from './list-parts.ts'
 import { listMultipartUploads } from './list-uploads.ts'
 import { listObjectVersions } from './list-versions.ts'
-import {
-  analyticsConfigs,
-  intelligentTieringConfigs,
-  inventoryConfigs,
-  metricsConfigs,
-} from './named-configs.ts'
+import { analyticsConfigs, intelligentTieringConfigs, metricsConfigs } from './named-configs.ts'
 import { metadataConfig } from './metadata-config.ts'
 import { notificationConfig } from './notification-config.ts'
 import { getObjectAcl, putObjectAcl } from './object-acl.ts'
+import {
+  deleteObjectAnnotation,
+  getObjectAnnotation,
+  listObjectAnnotations,
+  putObjectAnnotation,
+} from './object-annotations.ts'
 import { getObjectAttributes } from './object-attributes.ts'
 import {
   getObjectLegalHold,
@@ -67,6 +69,7 @@ import {
 import { putObject } from './put-object.ts'
 import { renameObject } from './rename-object.ts'
 import { restoreObject } from './restore-object.ts'
+import { selectObjectContent } from './select-object.ts'
 import { updateObjectEncryption } from './update-encryption.ts'
 import { uploadPart } from './upload-part.ts'
 import { uploadPartCopy } from './upload-part-copy.ts'
@@ -81,7 +84,7 @@ export function createS3(ctx: Context): S3Api {
     ...directoryBuckets(ctx),
     ...lifecycleConfig(ctx),
     ...metadataConfig(ctx),
-    ...noReplication(ctx),
+    ...bucketReplication(ctx),
     ...notificationConfig(ctx),
     AbortMultipartUpload: abortMultipartUpload(ctx),
     CompleteMultipartUpload: completeMultipartUpload(ctx),
@@ -96,6 +99,7 @@ export function createS3(ctx: Context): S3Api {
     DeleteBucketTagging: deleteBucketTagging(ctx),
     DeleteBucketWebsite: deleteBucketWebsite(ctx),
     DeleteObject: deleteObject(ctx),
+    DeleteObjectAnnotation: deleteObjectAnnotation(ctx),
     DeleteObjects: deleteObjects(ctx),
     DeleteObjectTagging: deleteObjectTagging(ctx),
     DeletePublicAccessBlock: deletePublicAccessBlock(ctx),
@@ -111,6 +115,7 @@ export function createS3(ctx: Context): S3Api {
     GetBucketWebsite: getBucketWebsite(ctx),
     GetObject: getObject(ctx),
     GetObjectAcl: getObjectAcl(ctx),
+    GetObjectAnnotation: getObjectAnnotation(ctx),
     GetObjectAttributes: getObjectAttributes(ctx),
     GetObjectLegalHold: getObjectLegalHold(ctx),
     GetObjectLockConfiguration: getObjectLockConfiguration(ctx),
@@ -121,6 +126,7 @@ export function createS3(ctx: Context): S3Api {
     HeadObject: headObject(ctx),
     ListBuckets: listBuckets(ctx),
     ListMultipartUploads: listMultipartUploads(ctx),
+    ListObjectAnnotations: listObjectAnnotations(ctx),
     ListObjects: listObjects(ctx),
     ListObjectsV2: listObjectsV2(ctx),
     ListObjectVersions: listObjectVersions(ctx),
@@ -135,6 +141,7 @@ export function createS3(ctx: Context): S3Api {
     PutBucketWebsite: putBucketWebsite(ctx),
     PutObject: putObject(ctx),
     PutObjectAcl: putObjectAcl(ctx),
+    PutObjectAnnotation: putObjectAnnotation(ctx),
     PutObjectLegalHold: putObjectLegalHold(ctx),
     PutObjectLockConfiguration: putObjectLockConfiguration(ctx),
     PutObjectRetention: putObjectRetention(ctx),
@@ -142,6 +149,7 @@ export function createS3(ctx: Context): S3Api {
     PutPublicAccessBlock: putPublicAccessBlock(ctx),
     RenameObject: renameObject(ctx),
     RestoreObject: restoreObject(ctx),
+    SelectObjectContent: selectObjectContent(ctx),
     UpdateObjectEncryption: updateObjectEncryption(ctx),
     UploadPart: uploadPart(ctx),
     UploadPartCopy: uploadPartCopy(ctx),

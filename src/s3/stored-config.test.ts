@@ -3,12 +3,12 @@ import { MemoryStore } from '../../metadata/memory.ts'
 import { MemoryStorage } from '../../storage/memory.ts'
 import { listConfigs } from './bucket-config.ts'
 import { bucketSettings } from './bucket-settings.ts'
+import { inventoryConfigs } from './inventory-config.ts'
 import { createBucket } from './create-bucket.ts'
 import { deleteBucket } from './delete-bucket.ts'
 import { metadataConfig } from './metadata-config.ts'
-import { intelligentTieringConfigs, inventoryConfigs, metricsConfigs } from './named-configs.ts'
+import { intelligentTieringConfigs, metricsConfigs } from './named-configs.ts'
 import { CALL, Fixture } from './s3.fixture.ts'
-import { createS3 } from './service.ts'
 
 let f: Fixture
 beforeEach(async () => {
@@ -103,18 +103,9 @@ test('settings have S3’s defaults, and come back as they were put', async () =
   const RequestPaymentConfiguration = { Payer: 'Requester' as const }
   await s3.PutBucketRequestPayment!({ ...of, RequestPaymentConfiguration }, CALL)
   await s3.PutBucketAbac!({ ...of, AbacStatus: { Status: 'Enabled' } }, CALL)
-  const LoggingEnabled = { TargetBucket: 'b', TargetPrefix: 'log/' }
-  await s3.PutBucketLogging!({ ...of, BucketLoggingStatus: { LoggingEnabled } }, CALL)
   expect(await s3.GetBucketAccelerateConfiguration!(of, CALL)).toEqual(AccelerateConfiguration)
   expect(await s3.GetBucketRequestPayment!(of, CALL)).toEqual(RequestPaymentConfiguration)
   expect(await s3.GetBucketAbac!(of, CALL)).toEqual({ AbacStatus: { Status: 'Enabled' } })
-  expect(await s3.GetBucketLogging!(of, CALL)).toEqual({ LoggingEnabled })
-  await s3.PutBucketLogging!({ ...of, BucketLoggingStatus: {} }, CALL)
-  expect(await s3.GetBucketLogging!(of, CALL)).toEqual({})
-  const elsewhere = { LoggingEnabled: { TargetBucket: 'nowhere', TargetPrefix: '' } }
-  await expect(
-    s3.PutBucketLogging!({ ...of, BucketLoggingStatus: elsewhere }, CALL),
-  ).rejects.toMatchObject({ code: 'InvalidTargetBucketForLogging' })
 })
 
 test('a bucket that is made again knows nothing of the configuration of the one before', async () => {
@@ -170,16 +161,4 @@ test('metadata tables are configured once, changed, and say that they are not fi
     Status: 'FAILED',
     MetadataTableConfigurationResult: { S3TablesDestinationResult: S3TablesDestination },
   })
-})
-
-test('no bucket is replicated, and clients that look are told so', async () => {
-  const { GetBucketReplication, DeleteBucketReplication, PutBucketReplication } = createS3(f.ctx)
-  await expect(GetBucketReplication!({ Bucket: 'b' }, CALL)).rejects.toMatchObject({
-    code: 'ReplicationConfigurationNotFoundError',
-  })
-  expect(await DeleteBucketReplication!({ Bucket: 'b' }, CALL)).toEqual({})
-  await expect(GetBucketReplication!({ Bucket: 'none' }, CALL)).rejects.toMatchObject({
-    code: 'NoSuchBucket',
-  })
-  expect(PutBucketReplication).toBeUndefined()
 })

@@ -10,6 +10,7 @@
  */
 import type { Row } from '../../metadata/store.ts'
 import { S3Error } from '../api/error.ts'
+import { planReplication } from './replicate.ts'
 import { isUlid, versionBefore } from '../lib/ulid.ts'
 import type { Context } from './context.ts'
 import { checkUnlocked } from './lock.ts'
@@ -159,6 +160,8 @@ export async function pushVersion(
   if (head !== undefined && q >= head.value.q) q = versionBefore(head.value.q, q)
   const version: Mutable<VersionRow> = { q, ...draft }
   if (bucket.versioning !== 'Enabled') version.v = 'null'
+  const planned = planReplication(ctx, tx, bucket, key, version)
+  if (planned !== undefined) await planned
   if (head !== undefined) {
     const old = head.value
     if (version.v === 'null' && old.v === 'null') {
@@ -198,7 +201,7 @@ function discardVersion(
   keeping: string | undefined,
 ): void {
   checkUnlocked(version, ctx.clock.now(), false)
-  if (version.q !== keeping) discardContent(ctx, tx, version.c)
+  if (version.q !== keeping) discardHeld(ctx, tx, version)
 }
 
 /**
@@ -213,7 +216,7 @@ export async function removeHead(
   bypass: boolean = false,
 ): Promise<void> {
   checkUnlocked(head.value, ctx.clock.now(), bypass)
-  discardContent(ctx, tx, head.value.c)
+  discardHeld(ctx, tx, head.value)
   if (head.value.older === undefined) {
     tx.delete('object', key)
     return
@@ -258,6 +261,8 @@ export async function takeHead(
     marker.v = 'null'
     if (nq !== undefined) await dropNullBehind(ctx, tx, key, nq, marker)
   }
+  const planned = planReplication(ctx, tx, bucket, key, marker)
+  if (planned !== undefined) await planned
   tx.put('object', key, marker)
 }
 
@@ -289,7 +294,7 @@ export async function removeVersion(
   }
   const gone = found.row.value
   checkUnlocked(gone, ctx.clock.now(), bypass)
-  discardContent(ctx, tx, gone.c)
+  discardHeld(ctx, tx, gone)
   tx.delete('version', found.row.sort)
   // Two rows tell whether another one remains; the commit expects it to, so `older` cannot go stale.
   const left = (await tx.scan('version', { ...chainRange(key), limit: 2 })).filter(
@@ -314,6 +319,17 @@ function noncurrent(head: VersionRow): VersionRow {
   if (head.older === undefined && head.nq === undefined) return head
   const { older: _older, nq: _nq, ...rest } = head
   return rest
+}
+
+/** All that only this version holds. */
+function discardHeld(ctx: Context, tx: Tx, { c, an }: VersionRow): void {
+  discardContent(ctx, tx, c)
+  if (an !== undefined) discardAnnotations(ctx, tx, an[0])
+}
+
+/** Leaves a set of annotations to the sweep, in this commit. */
+export function discardAnnotations(ctx: Context, tx: Tx, set: string): void {
+  tx.put('garbage', ctx.ids.next(), { upload: set })
 }
 
 /** Leaves the blobs of content that no row will name any more to the sweep, in this commit. */

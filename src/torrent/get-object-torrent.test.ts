@@ -5,6 +5,7 @@ import type { Call, S3Api } from '../api/operations.ts'
 import { S3Error } from '../api/error.ts'
 import { getObjectTorrent } from './get-object-torrent.ts'
 import { readMetainfo } from './read-metainfo.ts'
+import { NO_TORRENTS } from './service.ts'
 
 const CALL: Call = {
   requestId: 'TEST',
@@ -107,4 +108,9 @@ test('an object that changes while it is read gives no torrent of the two', asyn
   await expect(getObjectTorrent(changing, OPTIONS)(ask, CALL)).rejects.toMatchObject({
     code: 'PreconditionFailed',
   })
+})
+
+test('where torrents are switched off there is none of any object', async () => {
+  const asked = NO_TORRENTS.GetObjectTorrent!({ Bucket: 'b', Key: 'k' }, CALL)
+  await expect(asked).rejects.toMatchObject({ code: 'NoSuchKey', status: 404 })
 })
