@@ -54,7 +54,7 @@ export function table(title: string, rows: readonly Figures[]): string {
 
 /** The middle one of several runs, by `cpuUs`, `cpuPerGiB` or latency. */
 export function median(runs: readonly Figures[]): Figures {
-  const weight = (run: Figures): number => run.cpuUs ?? run.cpuPerGiB ?? run.p99Ms ?? 0
+  const weight = (run: Figures): number => run.cpuUs ?? run.cpuPerGiB ?? run.p99Ms ?? run.p50Ms ?? 0
   const sorted = [...runs].sort((a, b) => weight(a) - weight(b))
   return sorted[Math.floor(sorted.length / 2)]!
 }
