@@ -20,6 +20,8 @@ use crate::wire::{
 
 /// Between two attempts to connect.
 const PAUSE: Duration = Duration::from_millis(20);
+/// Exit code where a log has lost what it had acknowledged: whoever runs this must hear of it.
+const LOST: i32 = 70;
 /// Code of what this side says where no server answers.
 const UNREACHABLE: u8 = 255;
 const ENTRY_HEAD_BYTES: usize = 24;
@@ -190,7 +192,19 @@ fn greet(shared: &Shared) -> Result<UnixStream, Refusal> {
         .write_all(&wire::frame(1, HELLO, &body))
         .map_err(failed)?;
     let welcome = wire::read_reply(&mut stream).map_err(failed)?.outcome?;
-    shared.lock().standing = Standing::read(&welcome[12..52]);
+    let mut state = shared.lock();
+    let standing = Standing::read(&welcome[12..52]);
+    let is_shorter = state
+        .sent
+        .iter()
+        .any(|(_, call)| [REPLACE, TRUNCATE, RESET].contains(&call.call));
+    if !is_shorter && standing.last.index < state.standing.last.index {
+        let (had, has) = (state.standing.last.index, standing.last.index);
+        eprintln!("the log had acknowledged entry {had}, and ends with {has}");
+        std::process::exit(LOST);
+    }
+    state.standing = standing;
+    drop(state);
     Ok(stream)
 }
 
