@@ -4,7 +4,8 @@
  */
 import { writeSync } from 'node:fs'
 import { applied, type LogModel, nextStep, randomOf, take } from '../../src/log/history.ts'
-import { type LogEngineName, openLog } from '../../src/log/open.ts'
+import type { LogEngineName } from '../../src/log/open.ts'
+import { openPlace } from './log-place.ts'
 
 const [engine, folder, seed, json] = process.argv.slice(2) as [
   LogEngineName,
@@ -22,7 +23,7 @@ function say(line: string): void {
   writeSync(1, `${line}\n`)
 }
 
-const { log, meta } = await openLog({ engine, path: folder })
+const { log, meta } = await openPlace(engine, folder)
 say('open')
 for (let turn = 0; ; turn++) {
   const calls: Promise<unknown>[] = []

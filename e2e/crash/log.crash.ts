@@ -11,8 +11,9 @@ import { createInterface } from 'node:readline'
 import { expect, test } from 'vitest'
 import { type History, historyFrom, noteStep, recognised } from '../../src/log/history.fixture.ts'
 import { EMPTY, type LogModel, randomOf, type Step } from '../../src/log/history.ts'
-import { type LogEngineName, openLog } from '../../src/log/open.ts'
+import type { LogEngineName } from '../../src/log/open.ts'
 import type { HardState } from '../../src/log/store.ts'
+import { openPlace } from './log-place.ts'
 
 /** 1000 for the long run. */
 const ROUNDS = Number(process.env['SLUICE_CRASH_LOG_ROUNDS'] ?? 25)
@@ -73,7 +74,7 @@ test.each<[LogEngineName]>([['segment'], ['sqlite']])(
         const history = historyFrom(model, state)
         await killed(engine, folder, round, model, history)
         if (engine === 'segment' && random() < 0.5) await tear(folder, random)
-        await using again = await openLog({ engine, path: folder })
+        await using again = await openPlace(engine, folder)
         model = await recognised(again, history)
         state = await again.meta.loadHardState()
         calls += history.answered
