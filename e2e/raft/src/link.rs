@@ -57,6 +57,8 @@ struct State {
     sent: VecDeque<(u32, Call)>,
     next_id: u32,
     standing: Standing,
+    /// The last entry, as of the last change that was answered: what a server may not come back without.
+    acknowledged: u64,
     is_down: bool,
     is_closed: bool,
     /// Connections so far that had calls to tell again.
@@ -198,8 +200,8 @@ fn greet(shared: &Shared) -> Result<UnixStream, Refusal> {
         .sent
         .iter()
         .any(|(_, call)| [REPLACE, TRUNCATE, RESET].contains(&call.call));
-    if !is_shorter && standing.last.index < state.standing.last.index {
-        let (had, has) = (state.standing.last.index, standing.last.index);
+    if !is_shorter && standing.last.index < state.acknowledged {
+        let (had, has) = (state.acknowledged, standing.last.index);
         eprintln!("the log had acknowledged entry {had}, and ends with {has}");
         std::process::exit(LOST);
     }
@@ -399,6 +401,7 @@ fn note(state: &mut State, call: u8, outcome: &Outcome) {
         && !body.is_empty()
     {
         state.standing = Standing::read(body);
+        state.acknowledged = state.standing.last.index;
     }
 }
 
