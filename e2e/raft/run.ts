@@ -49,7 +49,7 @@ process.exit(counts.failed > 0 ? 1 : 0)
 async function main(): Promise<void> {
   if (!runs('protoc')) aptInstall(['protobuf-compiler'])
   if (!runs('protoc')) throw new Error('protoc has to be installed (protobuf-compiler)')
-  if (!runs(CARGO)) throw new Error('cargo 1.88 or newer has to be installed (rustup.rs)')
+  if (!runs(CARGO)) throw new Error('cargo 1.88 or newer has to be installed')
   console.log('test:raft: building d-engine, which takes some minutes the first time')
   let begin = Date.now()
   if ((await cargo(['build', '--locked', '--quiet', '--bins', '--tests'])) !== 0)
