@@ -43,7 +43,7 @@ import {
   type Wire,
 } from './postgres-wire.ts'
 import { groupsAreKnown } from './sqlite-fold.ts'
-import { onlyPosition } from './sqlite-rows.ts'
+import { onlyPosition } from './only-position.ts'
 import type { Commit, Fold, Json, MetadataStore, Range, Row, Table } from './store.ts'
 
 /** Of a commit that the server took back. */

@@ -6,6 +6,7 @@
 import { SortedMap } from '../src/lib/sorted-map.ts'
 import { compareUtf8 } from '../src/lib/utf8.ts'
 import { behind } from './fold.ts'
+import { onlyPosition } from './only-position.ts'
 import type { Fold, Range, Row, Table } from './store.ts'
 
 /** Its bytes, if any, are its own. */
@@ -34,6 +35,8 @@ export class RowMap {
     const rows = this.#partitions.get(partition)?.get(table)
     if (rows === undefined) return []
     const { from, to, limit, fold } = range
+    const only = onlyPosition(range)
+    if (only !== undefined) return withoutBytes(rows.get(only))
     const found = fold ? folded(rows, range, fold) : rows.slice(from, to, limit)
     for (let i = 0; i < found.length; i++) {
       const { sort, rev, value, bytes } = found[i]!
@@ -83,6 +86,12 @@ export class RowMap {
       from = `${rows.at(-1)!.sort}\0`
     }
   }
+}
+
+function withoutBytes(row: KeptRow | undefined): KeptRow[] {
+  if (row === undefined) return []
+  const { sort, rev, value, bytes } = row
+  return [bytes === undefined ? row : { sort, rev, value }]
 }
 
 function folded(rows: Rows, { from, to, limit }: Range, fold: Fold): KeptRow[] {

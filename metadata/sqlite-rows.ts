@@ -60,15 +60,6 @@ export function createTables(db: Database): void {
   db.transaction(() => db.exec(SCHEMA)).immediate()
 }
 
-/**
- * The sort key that is all of the range, where it is just one. Such a scan is a `get` that leaves the
- * bytes out, and as common, so it has a statement of its own.
- */
-export function onlyPosition({ from, to }: Range): string | undefined {
-  const isOne = to?.length === from.length + 1 && to.endsWith('\0') && to.startsWith(from)
-  return isOne ? from : undefined
-}
-
 type Found = [rev: number, segment: number, held: number]
 /** Rows side by side: each is text that JSON has between the brackets of an array; null where there is no row. */
 type Page = [sorts: string | null, revs: string | null, values: string | null]
