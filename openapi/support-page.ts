@@ -20,9 +20,9 @@ const NOTES: Readonly<Record<string, string>> = {
   PutBucketRequestPayment: 'kept and returned; nobody is billed',
   PutBucketVersioning: 'MFA delete is refused',
   PutObjectAnnotation: 'not copied by replication, and not listed in inventories',
+  RestoreObject: 'answered at once: nothing is far away',
   SelectObjectContent: 'over CSV and JSON, plain or gzip; Parquet and bzip2 answer 501',
   UpdateObjectEncryption: 'annotations stay under the key that they were written with',
-  RestoreObject: 'answered at once: nothing is far away',
 }
 
 /** The page, in Markdown. */
