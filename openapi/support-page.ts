@@ -19,8 +19,10 @@ const NOTES: Readonly<Record<string, string>> = {
   PutBucketReplication: 'carried out, to the S3s that configuration names (docs/replication.md)',
   PutBucketRequestPayment: 'kept and returned; nobody is billed',
   PutBucketVersioning: 'MFA delete is refused',
-  SelectObjectContent: 'over CSV and JSON, plain or gzip; Parquet and bzip2 answer 501',
+  PutObjectAnnotation: 'not copied by replication, and not listed in inventories',
   RestoreObject: 'answered at once: nothing is far away',
+  SelectObjectContent: 'over CSV and JSON, plain or gzip; Parquet and bzip2 answer 501',
+  UpdateObjectEncryption: 'annotations stay under the key that they were written with',
 }
 
 /** The page, in Markdown. */

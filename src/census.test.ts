@@ -73,3 +73,24 @@ test('a walk ends when it is told to', async () => {
   const store = new CountedMetadata(await filled(1, 3))
   await expect(store.walk(AbortSignal.abort())).rejects.toThrow(/aborted/)
 })
+
+test('that an older version goes is told while it goes, and afterwards', async () => {
+  const inner = new MemoryStore()
+  const store = new CountedMetadata(inner)
+  const remove = (): Promise<boolean> => {
+    const writes = [{ table: 'version' as const, sort: 'v', value: null }]
+    return store.commit({ partition: 'b', expects: [], writes })
+  }
+  const before = store.versionRemovals
+  await put(store, 'b', 'k', 0, 1)
+  expect(store.versionRemovals).toBe(before)
+  const removing = remove()
+  expect(store.versionRemovals).toBeUndefined()
+  await removing
+  expect(store.versionRemovals).toBeTypeOf('number')
+  expect(store.versionRemovals).not.toBe(before)
+  // What became of this one nobody knows, now or later.
+  inner.commit = () => Promise.reject(new Error('lost'))
+  await expect(remove()).rejects.toThrow('lost')
+  expect(store.versionRemovals).toBeUndefined()
+})

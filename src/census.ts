@@ -5,6 +5,8 @@
  * at most a tenth of the loop's time, and from then on by what each commit adds and removes, which it
  * tells by its expectations. A commit that races the walk's own page may be counted twice or not:
  * the number is for a graph. Keys whose newest version is a delete marker count too.
+ *
+ * It also tells whether rows of older versions are being removed, which listings of versions ask.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Commit, MetadataStore, Range, Row, Table, Write } from '../metadata/store.ts'
@@ -27,6 +29,10 @@ export class CountedMetadata implements MetadataStore {
   /** Undefined: the walk is done. */
   private position: Position | undefined = { partition: '', sort: '' }
 
+  /** Commits that remove rows of older versions: those begun, and those not known to be over. */
+  private removals = 0
+  private removing = 0
+
   constructor(inner: MetadataStore) {
     this.inner = inner
     this.name = inner.name
@@ -35,6 +41,11 @@ export class CountedMetadata implements MetadataStore {
   /** Objects known of; while the walk is under way, those that it has met so far. */
   get objects(): number {
     return this.counted
+  }
+
+  /** A number that changes with every removal of rows of older versions; undefined while one is under way. */
+  get versionRemovals(): number | undefined {
+    return this.removing === 0 ? this.removals : undefined
   }
 
   async buckets(): Promise<number> {
@@ -70,13 +81,22 @@ export class CountedMetadata implements MetadataStore {
   }
 
   commit(commit: Commit): Promise<boolean> {
-    const committed = this.inner.commit(commit)
+    const committed = removesVersions(commit) ? this.removeBy(commit) : this.inner.commit(commit)
     const change = changeBy(commit, (write) => this.isCounted(commit.partition, write.sort))
     if (change === 0) return committed
     return committed.then((isDone) => {
       if (isDone) this.counted += change
       return isDone
     })
+  }
+
+  /** What failed may yet come to pass: then one is under way for ever. */
+  private async removeBy(commit: Commit): Promise<boolean> {
+    this.removals++
+    this.removing++
+    const isDone = await this.inner.commit(commit)
+    this.removing--
+    return isDone
   }
 
   [Symbol.asyncDispose](): PromiseLike<void> {
@@ -98,6 +118,11 @@ export class CountedMetadata implements MetadataStore {
       from = `${page.at(-1)!.sort}\0`
     }
   }
+}
+
+function removesVersions({ writes }: Commit): boolean {
+  for (const { table, value } of writes) if (table === 'version' && value === null) return true
+  return false
 }
 
 /** Objects that a commit adds, less those that it removes. */

@@ -25,6 +25,11 @@ export function s3OptionsOf({
   }
 }
 
+/** Other gateways may write the same metadata. */
+export function isShared({ metadata }: Config): boolean {
+  return SHARED_METADATA.has(metadata.engine)
+}
+
 /**
  * With no key for SSE-S3 configured the data folder's own is used; where nothing is kept, one of this
  * process. Where several gateways may share the metadata, a key that others do not have would make
@@ -32,16 +37,16 @@ export function s3OptionsOf({
  */
 export function encryptionKeysOf(config: Config, folder: DataFolder | undefined): EncryptionKeys {
   const { encryption, metadata, compat } = config
-  const isShared = SHARED_METADATA.has(metadata.engine)
-  const isWanted = encryption.s3.length === 0 && !isShared
+  const shared = isShared(config)
+  const isWanted = encryption.s3.length === 0 && !shared
   // Where keys are configured later, what the folder's has encrypted stays readable.
   const own = folder?.encryptionKey(isWanted)
   const keys = own === undefined ? encryption.s3 : [...encryption.s3, own]
-  if (keys.length === 0 && isShared && compat === 'aws-2026')
+  if (keys.length === 0 && shared && compat === 'aws-2026')
     throw new StartError(
       `compat aws-2026 encrypts every object, and with metadata in ${metadata.engine} it needs a key: encryption.keys`,
     )
-  if (keys.length > 0 || isShared) return { ...encryption, s3: keys }
+  if (keys.length > 0 || shared) return { ...encryption, s3: keys }
   return { ...encryption, s3: [{ id: 'process', key: createSecretKey(randomBytes(32)) }] }
 }
 

@@ -1,6 +1,7 @@
 /**
  * Bodies that stand in their rows at the source of a migration, and in blobs of their own at the destination: those
- * above its `limits.inlineMax`, which is 0 where blobs are sealed, so that no byte of an object stays in clear.
+ * above its `limits.inlineMax`, which is 0 where blobs are sealed, so that no byte of an object stays in clear. Those
+ * that are encrypted on request stay in their rows, in whose format they are.
  *
  * The blob's id is made of the row and its bytes. So an attempt that goes on where another one was cut off
  * makes the same blobs, and leaves none behind that no row names. Such ids are older than any that a
@@ -37,6 +38,8 @@ export function lift(
 ): { readonly row: Row; readonly body?: LiftedBody } {
   const { bytes, ...bare } = row
   if (bytes === undefined || bytes.length <= inlineMaxBytes) return { row }
+  // What is encrypted on request is sealed for its row, and not in clear anywhere.
+  if ((row.value as { readonly sse?: Json }).sse !== undefined) return { row }
   const id = idOf([partition, table, row.sort, row.value], bytes)
   const extents = [[id, 0, bytes.length]]
   const value = {

@@ -6,11 +6,12 @@ import { MemoryStore } from '../../metadata/memory.ts'
 import { openMetadata } from '../../metadata/open.ts'
 import type { Commit, MetadataStore } from '../../metadata/store.ts'
 import { MemoryStorage } from '../../storage/memory.ts'
-import { openStorage } from '../../storage/open.ts'
+import { openStorage, underKey } from '../../storage/open.ts'
 import type { ObjectStorage } from '../../storage/store.ts'
 import { SILENT } from '../lib/meter.ts'
 import type { Body } from '../lib/stream.ts'
 import { eachBucketPartition } from '../s3/partitions.ts'
+import { Encrypted } from '../s3/encryption.fixture.ts'
 import { bytesOf } from '../s3/s3.fixture.ts'
 import { Uploads } from '../s3/uploads.fixture.ts'
 import { allRows } from './all-rows.ts'
@@ -338,4 +339,15 @@ test('a source that is itself there by half is refused', async () => {
   await expect(move(from, half)).rejects.toThrow('cut off')
   half.metadata.left = Infinity
   await expect(move(half, inMemory())).rejects.toThrow('the source is not whole: a migration')
+})
+
+test('a body that is encrypted on request stays in its row, in which alone it can be read', async () => {
+  const from = inMemory()
+  const f = new Encrypted(from.metadata, from.storage, underKey(from.storage))
+  await f.bucket()
+  await f.put('k', 'small', { ServerSideEncryption: 'AES256' })
+  const to = inMemory()
+  await move(from, to, { inlineMaxBytes: 0 })
+  const moved = new Encrypted(to.metadata, to.storage, underKey(to.storage))
+  expect(await moved.text('k')).toBe('small')
 })

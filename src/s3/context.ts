@@ -54,4 +54,9 @@ export interface Context {
   /** The way out to other S3s. */
   readonly replicas: Replicas
   readonly replication: Nudges
+  /**
+   * A number that changes with every removal of rows of older versions, undefined while one is under way:
+   * where no other process writes. Undefined always: nobody knows.
+   */
+  readonly versionRemovals: () => number | undefined
 }

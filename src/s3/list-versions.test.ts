@@ -135,3 +135,23 @@ test('a version marker without a key, or that is none, is refused', async () => 
     code: 'InvalidArgument',
   })
 })
+
+test('heads are looked at once where it is known that nothing was removed, and twice elsewhere', async () => {
+  await s3.bucket('b', 'Enabled')
+  for (const key of ['a', 'b']) for (const body of ['1', '2']) await s3.put(key, body)
+  let scans = 0
+  const scan = store.scan.bind(store)
+  store.scan = (partition, table: string, range) => {
+    if (table === 'object') scans++
+    return scan(partition, table as 'version', range)
+  }
+  await list()
+  expect(scans).toBe(2)
+  let removals = 1
+  Object.assign(s3.ctx, { versionRemovals: () => removals })
+  await list()
+  expect(scans).toBe(3)
+  Object.assign(s3.ctx, { versionRemovals: () => removals++ })
+  await list()
+  expect(scans).toBe(5)
+})

@@ -6,7 +6,8 @@
  *
  * A version that is there all the time is in the listing: where a head was deleted after it was read,
  * the version behind it may have taken its place unseen, so heads with older versions are looked at
- * again when the page is done, and a page of which one has gone is made anew.
+ * again when the page is done, and a page of which one has gone is made anew. Where it is known that no
+ * version was removed meanwhile, that is spared.
  */
 import type { DeleteMarkerEntry, ObjectVersion } from '@aws-sdk/client-s3'
 import type { MetadataStore } from '../../metadata/store.ts'
@@ -39,7 +40,7 @@ export function listObjectVersions(ctx: Context): Handler<'ListObjectVersions'> 
     const opened = await openBucket(ctx, input)
     const query = { prefix, delimiter, after: keyMarker, max }
     const within = versionMarker === '' ? undefined : versionMarker
-    const { entries, commonPrefixes, next } = await listStill(ctx.metadata, bucket, query, within)
+    const { entries, commonPrefixes, next } = await listStill(ctx, bucket, query, within)
     await checkStands(ctx, bucket, entries, commonPrefixes)
     const restores = input.OptionalObjectAttributes?.includes('RestoreStatus') === true
     const isMarker = ({ row }: Version): boolean => row.d !== undefined
@@ -77,13 +78,14 @@ interface Version {
 const ATTEMPTS_MAX = 4
 
 async function listStill(
-  store: MetadataStore,
+  { metadata: store, versionRemovals }: Context,
   partition: string,
   query: ListQuery,
   within: string | undefined,
 ): Promise<NestedListing<Version>> {
   for (let attempt = 1; ; attempt++) {
     const heads: Head[] = []
+    const before = versionRemovals()
     const nest: Nest<VersionRow, Version> = {
       partition,
       table: 'object',
@@ -94,6 +96,8 @@ async function listStill(
       },
     }
     const page = await listNested(store, nest, query, within)
+    // Where nothing has been removed since, nothing has gone.
+    if (before !== undefined && versionRemovals() === before) return page
     const isDense = page.commonPrefixes.length === 0
     if (attempt === ATTEMPTS_MAX || !(await haveGone(store, partition, heads, isDense))) return page
   }

@@ -56,6 +56,8 @@ export interface S3Parts {
   readonly webhooks?: Webhooks
   /** What differs from `OUTBOX_DEFAULTS`. */
   readonly outbox?: Partial<OutboxOptions>
+  /** See `Context`; only where no other process writes. */
+  readonly versionRemovals?: Context['versionRemovals']
   /** None: no bucket is copied elsewhere. */
   readonly replicas?: Replicas
   /** What differs from `REPLICATION_DEFAULTS`. */
@@ -112,6 +114,7 @@ export function openS3(parts: S3Parts): S3 {
     outbox: new Nudges(),
     replicas: parts.replicas ?? NO_REPLICAS,
     replication: new Nudges(),
+    versionRemovals: parts.versionRemovals ?? (() => undefined),
   }
   return {
     api: createS3(ctx),

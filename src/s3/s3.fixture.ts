@@ -148,6 +148,7 @@ export class Fixture {
       outbox: new Nudges(),
       replicas: NO_REPLICAS,
       replication: new Nudges(),
+      versionRemovals: () => undefined,
     }
   }
 

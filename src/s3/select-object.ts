@@ -21,6 +21,8 @@ import { readFrom, recordsIn, type Scan, scanOf } from './select-range.ts'
 
 /** From one event of progress to the next. */
 const PROGRESS_BYTES = 8 * 1024 * 1024
+/** Looked at in one turn of the loop: what a storage in memory gives out is one piece. */
+const PIECE_BYTES = 256 * 1024
 /** A client that hears nothing for longer may think that we are gone. */
 const SILENCE_MS = 5000
 /** Of an object whose columns are named, and of which only a later part is read. */
@@ -177,7 +179,8 @@ class Selection {
     const cut = scan === undefined ? counted : recordsIn(scan, counted)
     for await (const chunk of format.isGzip ? gunzipped(cut) : cut) {
       this.#processed += chunk.length
-      yield chunk
+      for (let at = 0; at < chunk.length; at += PIECE_BYTES)
+        yield chunk.subarray(at, at + PIECE_BYTES)
     }
   }
 

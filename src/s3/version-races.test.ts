@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { MemoryStore } from '../../metadata/memory.ts'
 import { MemoryStorage } from '../../storage/memory.ts'
+import { CountedMetadata } from '../census.ts'
 import { putBucketVersioning } from './bucket-versioning.ts'
 import { listObjectVersions } from './list-versions.ts'
 import { readRow, scanRows } from './rows.ts'
@@ -12,8 +13,11 @@ import { chainRange, publicId } from './version.ts'
 /** Longer than what stands in a row. */
 const LONG = 'long '.repeat(10)
 
-async function hesitating(seed: number): Promise<Uploads> {
-  const s3 = new Uploads(new HesitatingStore(seed), new MemoryStorage())
+/** `knows`: the store says when versions are removed, as where no other process writes. */
+async function hesitating(seed: number, knows: boolean = false): Promise<Uploads> {
+  const store = new CountedMetadata(new HesitatingStore(seed))
+  const s3 = new Uploads(store, new MemoryStorage())
+  if (knows) Object.assign(s3.ctx, { versionRemovals: () => store.versionRemovals })
   await s3.bucket('b', 'Enabled')
   return s3
 }
@@ -89,21 +93,27 @@ test('a version is found by its id while the versions before it are being delete
   }
 })
 
-test('a version that is there all the time is in every listing, once, whatever comes and goes before it', async () => {
-  for (let seed = 1; seed <= 150; seed++) {
-    const s3 = await hesitating(seed)
-    const { VersionId: wanted } = await s3.put('k', 'wanted')
-    const { VersionId: newest } = await s3.put('k', 'newest')
-    await s3.put('other/x', 'x')
-    const [{ Versions = [] }] = await Promise.all([
-      listObjectVersions(s3.ctx)({ Bucket: 'b', ...(seed % 3 === 0 && { Delimiter: '/' }) }, CALL),
-      seed % 2 === 0 ? s3.put('k', 'newer') : s3.delete('k', { VersionId: newest }),
-    ])
-    const ids = Versions.map((version) => version.VersionId)
-    expect(ids).toContain(wanted)
-    expect(new Set(ids).size).toBe(ids.length)
-  }
-})
+test.each([false, true])(
+  'a version that is there all the time is in every listing, once, whatever comes and goes before it (removals are told of: %s)',
+  async (knows) => {
+    for (let seed = 1; seed <= 150; seed++) {
+      const s3 = await hesitating(seed, knows)
+      const { VersionId: wanted } = await s3.put('k', 'wanted')
+      const { VersionId: newest } = await s3.put('k', 'newest')
+      await s3.put('other/x', 'x')
+      const [{ Versions = [] }] = await Promise.all([
+        listObjectVersions(s3.ctx)(
+          { Bucket: 'b', ...(seed % 3 === 0 && { Delimiter: '/' }) },
+          CALL,
+        ),
+        seed % 2 === 0 ? s3.put('k', 'newer') : s3.delete('k', { VersionId: newest }),
+      ])
+      const ids = Versions.map((version) => version.VersionId)
+      expect(ids).toContain(wanted)
+      expect(new Set(ids).size).toBe(ids.length)
+    }
+  },
+)
 
 test('a null version that two writers replace at once leaves one, and its blobs go', async () => {
   for (let seed = 1; seed <= 60; seed++) {
