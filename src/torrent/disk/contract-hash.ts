@@ -85,7 +85,13 @@ export function hashPromises(open: OpenDisk): void {
       [100, PIECE_BYTES],
       [0, 100],
     ] as const) {
-      const found = await disk.readChunk(again.storage, 0, start, end - start, start === 50 || start === 20_000)
+      const found = await disk.readChunk(
+        again.storage,
+        0,
+        start,
+        end - start,
+        start === 50 || start === 20_000,
+      )
       expectBytes(found, pieceOf(of, 0).subarray(start, end))
     }
   })
