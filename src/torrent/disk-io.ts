@@ -1,6 +1,6 @@
 /**
  * The disk of a BitTorrent session: one backend for all torrents of an engine. It mirrors the DiskIoBackend
- * trait and what libtorrent's `disk_interface` demands; `disk-io.contract.ts` is its suite.
+ * trait and what libtorrent's `disk_interface` demands; `disk/contract.ts` is its suite.
  *
  * What an engine may rely on:
  * - Blocks are seen by every read from the moment that `writeChunk` has returned, flushed or not.
@@ -57,6 +57,8 @@ export interface PieceHashes {
    * over as many leaves as the least power of two that holds the file.
    */
   readonly v2: Uint8Array | undefined
+  /** v2: SHA-256 of each block of 16 KiB that the piece has of its file (pad files left out), 32 bytes each. */
+  readonly leaves: Uint8Array | undefined
 }
 
 /** A piece of which something is in memory. */
