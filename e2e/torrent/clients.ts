@@ -23,6 +23,8 @@ export interface Client {
   readonly name: string
   /** Why it is not tried with torrents of a version. */
   readonly without: Partial<Record<TorrentVersion, string>>
+  /** Versions of which it refuses torrents with more than one file. */
+  readonly singly: readonly TorrentVersion[]
   start(place: Place): ChildProcess
 }
 
@@ -43,6 +45,7 @@ function quietly(
 const libtorrent: Client = {
   name: 'python3-libtorrent',
   without: {},
+  singly: [],
   start({ torrent, folder, port }) {
     const script = fileURLToPath(new URL('peer.py', import.meta.url))
     return quietly('/usr/bin/python3', [script, 'seed', torrent, folder], { PORT: String(port) })
@@ -52,6 +55,7 @@ const libtorrent: Client = {
 const aria2: Client = {
   name: 'aria2',
   without: { ...NO_V2, hybrid: 'makes a wrong info hash of it' },
+  singly: [],
   start({ torrent, folder, port }) {
     const off = ['enable-dht', 'enable-dht6', 'bt-enable-lpd', 'enable-peer-exchange']
     return quietly('aria2c', [
@@ -72,26 +76,30 @@ const aria2: Client = {
 const rtorrent: Client = {
   name: 'rtorrent',
   without: NO_V2,
+  singly: [],
   start({ torrent, folder, home, port }) {
     const settings = [
-      'system.daemon.set=true',
-      `session.path.set=${home}`,
-      `directory.default.set=${folder}`,
-      'network.bind_address.set=127.0.0.1',
-      `network.port_range.set=${port}-${port}`,
-      'network.port_random.set=no',
-      'dht.mode.set=disable',
-      'protocol.pex.set=no',
-      'protocol.encryption.set=allow_incoming,try_outgoing',
-      `schedule2=load,0,0,load.start=${torrent}`,
+      'system.daemon.set = true',
+      `session.path.set = ${home}`,
+      `directory.default.set = ${folder}`,
+      'network.bind_address.set = 127.0.0.1',
+      `network.port_range.set = ${port}-${port}`,
+      'network.port_random.set = no',
+      'dht.mode.set = disable',
+      'protocol.pex.set = no',
+      'protocol.encryption.set = allow_incoming,try_outgoing',
+      `schedule2 = load,0,0,"load.start=${torrent}"`,
     ]
-    return quietly('rtorrent', ['-n', ...settings.flatMap((setting) => ['-o', setting])])
+    const file = join(home, 'rtorrent.rc')
+    writeFileSync(file, `${settings.join('\n')}\n`)
+    return quietly('rtorrent', ['-n', '-o', `import=${file}`])
   },
 }
 
 const qbittorrent: Client = {
   name: 'qbittorrent-nox',
   without: {},
+  singly: [],
   start({ torrent, folder, home, port }) {
     const config = join(home, 'qBittorrent', 'config')
     mkdirSync(config, { recursive: true })
@@ -116,13 +124,16 @@ const qbittorrent: Client = {
     ]
     writeFileSync(join(config, 'qBittorrent.conf'), `${lines.join('\n')}\n`)
     const words = [`--profile=${home}`, `--save-path=${folder}`, '--skip-dialog=true', torrent]
-    return quietly('qbittorrent-nox', words, { HOME: home })
+    // Where it looks for another of its kind, to hand its work to.
+    return quietly('qbittorrent-nox', words, { HOME: home, TMPDIR: home })
   },
 }
 
 const transmission: Client = {
   name: 'transmission-cli',
   without: NO_V2,
+  // 3.00; it refuses libtorrent's own as well.
+  singly: ['hybrid'],
   start({ torrent, folder, home, port }) {
     const settings = {
       'bind-address-ipv4': '127.0.0.1',
