@@ -23,8 +23,8 @@ export interface Client {
   readonly name: string
   /** Why it is not tried with torrents of a version. */
   readonly without: Partial<Record<TorrentVersion, string>>
-  /** Versions of which it refuses torrents with more than one file. */
-  readonly singly: readonly TorrentVersion[]
+  /** A second one of it would hand its work to the first. */
+  readonly isAlone: boolean
   start(place: Place): ChildProcess
 }
 
@@ -45,7 +45,7 @@ function quietly(
 const libtorrent: Client = {
   name: 'python3-libtorrent',
   without: {},
-  singly: [],
+  isAlone: false,
   start({ torrent, folder, port }) {
     const script = fileURLToPath(new URL('peer.py', import.meta.url))
     return quietly('/usr/bin/python3', [script, 'seed', torrent, folder], { PORT: String(port) })
@@ -55,7 +55,7 @@ const libtorrent: Client = {
 const aria2: Client = {
   name: 'aria2',
   without: { ...NO_V2, hybrid: 'makes a wrong info hash of it' },
-  singly: [],
+  isAlone: false,
   start({ torrent, folder, port }) {
     const off = ['enable-dht', 'enable-dht6', 'bt-enable-lpd', 'enable-peer-exchange']
     return quietly('aria2c', [
@@ -76,7 +76,7 @@ const aria2: Client = {
 const rtorrent: Client = {
   name: 'rtorrent',
   without: NO_V2,
-  singly: [],
+  isAlone: false,
   start({ torrent, folder, home, port }) {
     const settings = [
       'system.daemon.set = true',
@@ -99,7 +99,7 @@ const rtorrent: Client = {
 const qbittorrent: Client = {
   name: 'qbittorrent-nox',
   without: {},
-  singly: [],
+  isAlone: true,
   start({ torrent, folder, home, port }) {
     const config = join(home, 'qBittorrent', 'config')
     mkdirSync(config, { recursive: true })
@@ -124,16 +124,14 @@ const qbittorrent: Client = {
     ]
     writeFileSync(join(config, 'qBittorrent.conf'), `${lines.join('\n')}\n`)
     const words = [`--profile=${home}`, `--save-path=${folder}`, '--skip-dialog=true', torrent]
-    // Where it looks for another of its kind, to hand its work to.
-    return quietly('qbittorrent-nox', words, { HOME: home, TMPDIR: home })
+    return quietly('qbittorrent-nox', words, { HOME: home })
   },
 }
 
 const transmission: Client = {
   name: 'transmission-cli',
-  without: NO_V2,
-  // 3.00; it refuses libtorrent's own as well.
-  singly: ['hybrid'],
+  without: { ...NO_V2, hybrid: 'refuses hybrids, libtorrent’s own too' },
+  isAlone: false,
   start({ torrent, folder, home, port }) {
     const settings = {
       'bind-address-ipv4': '127.0.0.1',

@@ -44,6 +44,9 @@ const folder = mkdtempSync(join(tmpdir(), 'sluice-interop-'))
 const CONTENTS = new Map(
   Object.entries(FILES).map(([path, size]) => [path, randomBytes(size)] as const),
 )
+const HASHES = Object.fromEntries(
+  [...CONTENTS].map(([path, bytes]) => [path, hash('sha256', bytes)]),
+)
 const results = new Map<string, string>()
 let gateway: Gateway
 let remote: RemoteS3
@@ -76,21 +79,18 @@ interface Torrent extends Metainfo {
   readonly encoded: Buffer
   /** A folder that holds the data. */
   readonly data: string
-  /** By their paths below the torrent's folder. */
-  readonly contents: ReadonlyMap<string, Buffer>
 }
 
 /** One of its own for each test: who is left of another swarm does not help. */
-async function newTorrent(version: TorrentVersion, isSingle: boolean): Promise<Torrent> {
+async function newTorrent(version: TorrentVersion): Promise<Torrent> {
   const name = `set-${++count}`
-  const contents = isSingle ? new Map([[name, CONTENTS.get('film.bin')!]]) : CONTENTS
   const data = join(folder, `${name}-data`)
-  for (const [path, bytes] of contents) {
-    const at = join(data, isSingle ? '' : name, path)
+  for (const [path, bytes] of CONTENTS) {
+    const at = join(data, name, path)
     mkdirSync(dirname(at), { recursive: true })
     writeFileSync(at, bytes)
   }
-  const files = [...contents].map(([path, bytes]) => ({
+  const files = [...CONTENTS].map(([path, bytes]) => ({
     path: path.split('/'),
     sizeBytes: bytes.length,
     async *read() {
@@ -114,7 +114,7 @@ async function newTorrent(version: TorrentVersion, isSingle: boolean): Promise<T
     writeFileSync(join(data, name, ...path), Buffer.alloc(sizeBytes))
   }
   const { v1, v2 } = metainfo.info.hashes
-  return { ...metainfo, id: (v1 ?? v2)!.toString('hex'), file, encoded, data, contents }
+  return { ...metainfo, id: (v1 ?? v2)!.toString('hex'), file, encoded, data }
 }
 
 interface Peer {
@@ -160,12 +160,12 @@ async function ourPeer(
 
 /** Puts the data on the disk, as a download would have. */
 async function fill(disk: DiskIoBackend, of: Torrent): Promise<void> {
-  const { id, info, pieceLayers, contents } = of
+  const { id, info, pieceLayers } = of
   const place = { bucket: 'torrents', prefix: `${info.name}/` }
   const { storage } = await disk.register({ id, place, info, pieceLayers })
   const row = Buffer.alloc(info.totalBytes)
   for (const { path, offset, isPad } of info.files)
-    if (!isPad) row.set(contents.get(path.join('/'))!, offset)
+    if (!isPad) row.set(CONTENTS.get(path.join('/'))!, offset)
   const kinds = { v1: info.hashes.v1 !== undefined, v2: info.hashes.v2 !== undefined }
   const hashing: Promise<unknown>[] = []
   for (let piece = 0; piece < info.pieceCount; piece++) {
@@ -195,15 +195,6 @@ async function filesOf(
         hash('sha256', row.subarray(offset, offset + sizeBytes)),
       ]),
   )
-}
-
-/** Where a client has put it. */
-function fileOf({ info }: Torrent, where: string, path: string): string {
-  return join(where, info.isFolder ? info.name : '', path)
-}
-
-function hashesOf({ contents }: Torrent): Record<string, string> {
-  return Object.fromEntries([...contents].map(([path, bytes]) => [path, hash('sha256', bytes)]))
 }
 
 async function running(
@@ -239,13 +230,13 @@ async function meanwhile<T>(peer: Peer, of: Torrent, port: number, work: Promise
 async function clientHasAll(where: string, of: Torrent): Promise<void> {
   const isThere = ([path, bytes]: readonly [string, Buffer]): boolean => {
     try {
-      return readFileSync(fileOf(of, where, path)).equals(bytes)
+      return readFileSync(join(where, of.info.name, path)).equals(bytes)
     } catch {
       return false
     }
   }
   for (const end = Date.now() + PATIENCE_MS; Date.now() < end; await sleep(100))
-    if ([...of.contents].every(isThere)) return
+    if ([...CONTENTS].every(isThere)) return
 }
 
 function newDisk(kind: 'memory' | 'chunk'): DiskIoBackend {
@@ -314,19 +305,20 @@ function pair(engine: Ours, client: Client, version: TorrentVersion): void {
     client.name === 'python3-libtorrent' ? (['memory', 'chunk'] as const) : (['memory'] as const)
   for (const kind of disks) {
     const cell = (way: string): string => cellOf(engine, way, client.name, version, kind)
-    const isSingle = client.singly.includes(version)
+    const run = client.isAlone ? test : test.concurrent
     const title = `${client.name}, ${version}, disk ${kind}`
-    test.concurrent(`${title}: we download`, ({ expect, onTestFinished }) =>
+    run(`${title}: we download`, ({ expect, onTestFinished }) =>
       noted(cell('from'), async () => {
-        const of = await newTorrent(version, isSingle)
+        const of = await newTorrent(version)
         const peer = await ourPeer(onTestFinished, engine, newDisk(kind), of)
         const port = await running(onTestFinished, client, of, of.data)
         await meanwhile(peer, of, port, peer.done)
-        expect(await filesOf(peer, of)).toEqual(hashesOf(of))
-      }))
-    test.concurrent(`${title}: we seed`, ({ expect, onTestFinished }) =>
+        expect(await filesOf(peer, of)).toEqual(HASHES)
+      }),
+    )
+    run(`${title}: we seed`, ({ expect, onTestFinished }) =>
       noted(cell('to'), async () => {
-        const of = await newTorrent(version, isSingle)
+        const of = await newTorrent(version)
         const disk = newDisk(kind)
         await fill(disk, of)
         const peer = await ourPeer(onTestFinished, engine, disk, of)
@@ -334,8 +326,9 @@ function pair(engine: Ours, client: Client, version: TorrentVersion): void {
         mkdirSync(into)
         const port = await running(onTestFinished, client, of, into)
         await meanwhile(peer, of, port, clientHasAll(into, of))
-        for (const [path, bytes] of of.contents)
-          expect(readFileSync(fileOf(of, into, path)).equals(bytes), path).toBe(true)
-      }))
+        for (const [path, bytes] of CONTENTS)
+          expect(readFileSync(join(into, of.info.name, path)).equals(bytes), path).toBe(true)
+      }),
+    )
   }
 }
