@@ -1,4 +1,5 @@
-# Two stages: one installs the packages, the other bears what runs. Any builder will do: no BuildKit syntax.
+# Three stages: one installs the packages, one compiles the addon for libtorrent, the last bears what runs. Any
+# builder will do: no BuildKit syntax.
 #   docker build -t sluice:dev . && docker run -p 9000:9000 -v sluice:/data sluice:dev
 # Runs as user 1000 and needs no capability; the root file system may be read-only (--read-only --tmpfs /tmp).
 ARG NODE_IMAGE=node:26-bookworm-slim
@@ -7,16 +8,28 @@ FROM ${NODE_IMAGE} AS packages
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 COPY tools/node/package.json tools/node/
+COPY tools/no-webrtc tools/no-webrtc
 RUN npm ci --omit=dev --ignore-scripts
 
+FROM packages AS libtorrent
+RUN apt-get update -qq \
+ && apt-get install -y -qq --no-install-recommends g++ pkg-config libtorrent-rasterbar-dev
+COPY src/torrent/libtorrent src/torrent/libtorrent
+RUN node src/torrent/libtorrent/build.ts
+
 FROM ${NODE_IMAGE}
+RUN apt-get update -qq \
+ && apt-get install -y -qq --no-install-recommends libtorrent-rasterbar2.0 \
+ && rm -rf /var/lib/apt/lists/*
 ENV NODE_ENV=production \
     NODE_COMPILE_CACHE=/app/.compile-cache \
     SLUICE_HOST=0.0.0.0 \
     SLUICE_DATA=/data
 WORKDIR /app
 COPY --from=packages /app/node_modules ./node_modules
+COPY --from=libtorrent /app/build ./build
 COPY package.json LICENSE ./
+COPY tools/no-webrtc tools/no-webrtc
 COPY openapi/s3.openapi.json openapi/
 COPY metadata ./metadata
 COPY storage ./storage

@@ -5,7 +5,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 
-CHECKS=24
+CHECKS=25
 if ! docker version >/dev/null 2>&1; then
   if [ -n "${WITH_DOCKER_COMMAND:-}" ] && [ -z "${SLUICE_DOCKER_TRIED:-}" ]; then
     SLUICE_DOCKER_TRIED=1 exec "$WITH_DOCKER_COMMAND" bash e2e/docker/run.sh
@@ -84,6 +84,8 @@ check 'the image builds' docker build -q --network host -t "$SLUICE_IMAGE" .
 built=$(($(now) - began))
 [ "$failed" -eq 0 ] || finish
 check 'the program runs in it' docker run --rm --read-only --cap-drop ALL "$SLUICE_IMAGE" version
+check 'libtorrent is in it' docker run --rm --read-only --cap-drop ALL --entrypoint node "$SLUICE_IMAGE" -e \
+  "import('./src/torrent/libtorrent/native.ts').then(({ loadNative }) => console.log('libtorrent', loadNative().version))"
 check 'a wrong flag is told with exit code 2' bash -c 'docker run --rm "$SLUICE_IMAGE" serve --prot 1 2>&1 | grep "did you mean --port"'
 
 check 'it starts read-only and without capabilities' start

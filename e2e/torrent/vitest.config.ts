@@ -9,6 +9,7 @@ const config: ViteUserConfig = defineConfig({
     testTimeout: 120_000,
     hookTimeout: 300_000,
     fileParallelism: false,
+    maxConcurrency: 4,
   },
 })
 export default config

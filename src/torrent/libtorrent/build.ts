@@ -1,12 +1,13 @@
 /**
- * `npm run build:libtorrent`: compiles the addon with g++ where libtorrent 2.0 is installed. Node.js brings
- * the headers of its Node-API itself, so nothing is downloaded.
+ * `npm run build:libtorrent`: compiles the addon with g++ where libtorrent 2.0 is installed. It downloads
+ * nothing: the headers of Node-API are a package.
  */
 import { spawn, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { dirname, join } from 'node:path'
 import { once } from 'node:events'
+import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { BINARY } from './native.ts'
 
@@ -27,16 +28,12 @@ function packageWords(...asked: readonly string[]): string[] {
   return done.stdout.trim().split(/\s+/)
 }
 
+/** Node.js does not come with its headers everywhere; these are the ones of Node-API alone. */
 function headersOfNode(): string {
-  const places = [
-    join(dirname(process.execPath), '..', 'include', 'node'),
-    '/usr/local/include/node',
-    '/usr/include/node',
-  ]
-  const found = places.find((place) => existsSync(join(place, 'node_api.h')))
-  return (
-    found ?? fail(`Node.js has been installed without node_api.h; looked in ${places.join(', ')}`)
-  )
+  const headers = createRequire(import.meta.url)('node-api-headers') as {
+    readonly include_dir: string
+  }
+  return headers.include_dir
 }
 
 async function compile(words: readonly string[]): Promise<void> {

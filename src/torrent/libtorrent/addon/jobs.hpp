@@ -66,8 +66,8 @@ class Bridge {
 public:
   // Bytes of blocks that JavaScript has not taken yet, above which peers are asked to wait, and below which
   // they go on.
-  static constexpr std::int64_t waiting_high = 4 << 20;
-  static constexpr std::int64_t waiting_low = 1 << 20;
+  static constexpr std::int64_t waiting_high = 2 << 20;
+  static constexpr std::int64_t waiting_low = 1 << 19;
 
   Slabs slabs;
   std::atomic<std::int64_t> waiting_bytes{0};
