@@ -6,7 +6,7 @@
  * are hashed. Who bounds the slabs bounds the memory. A short body is cheaper hashed where it is: a
  * round trip costs some 50 us.
  */
-import { Worker } from 'node:worker_threads'
+import { AskedThread } from './asked-thread.ts'
 import type { Algorithm } from './digest.ts'
 import type { Answer, Order } from './hash-worker.ts'
 
@@ -57,27 +57,13 @@ export class HashWorkers implements Disposable {
   }
 }
 
-class Thread {
+class Thread extends AskedThread<Order, Answer> {
   /** Streams under way. */
   streams = 0
-  readonly #worker: Worker
-  /** Orders not yet answered; answers come in the same order. */
-  readonly #asked: PromiseWithResolvers<Answer>[] = []
   #lastStream = 0
-  #failure: Error | undefined
 
   constructor() {
-    this.#worker = new Worker(new URL('hash-worker.ts', import.meta.url), {
-      resourceLimits: LIMITS,
-    })
-    this.#worker.unref()
-    this.#worker.on('message', (answer: Answer) => this.#hear(answer))
-    this.#worker.on('error', (cause) => this.#fail(new Error('a hash worker failed', { cause })))
-    this.#worker.on('exit', () => this.#fail(new Error('the hash worker has ended')))
-  }
-
-  get hasFailed(): boolean {
-    return this.#failure !== undefined
+    super('hash worker', new URL('hash-worker.ts', import.meta.url), LIMITS)
   }
 
   begin(algorithms: readonly Algorithm[]): Stream {
@@ -85,38 +71,6 @@ class Thread {
     this.#lastStream += 1
     this.tell({ kind: 'begin', stream: this.#lastStream, algorithms })
     return new Stream(this, this.#lastStream)
-  }
-
-  tell(order: Order): void {
-    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
-    this.#worker.postMessage(order)
-  }
-
-  /** For orders that are answered. */
-  ask(order: Order): Promise<Answer> {
-    if (this.#failure !== undefined) return Promise.reject(this.#failure)
-    const asked = Promise.withResolvers<Answer>()
-    this.#asked.push(asked)
-    // The process does not live for the thread, but for whoever waits for it.
-    if (this.#asked.length === 1) this.#worker.ref()
-    this.tell(order)
-    return asked.promise
-  }
-
-  stop(): void {
-    this.#fail(new Error('the hash workers are closed'))
-    void this.#worker.terminate()
-  }
-
-  #hear(answer: Answer): void {
-    this.#asked.shift()?.resolve(answer)
-    if (this.#asked.length === 0) this.#worker.unref()
-  }
-
-  #fail(error: Error): void {
-    this.#failure ??= error
-    for (const asked of this.#asked.splice(0)) asked.reject(error)
-    this.#worker.unref()
   }
 }
 

@@ -1,6 +1,6 @@
 /**
  * The disk of a BitTorrent session: one backend for all torrents of an engine. It mirrors the DiskIoBackend
- * trait and what libtorrent's `disk_interface` demands; `disk-io.contract.ts` is its suite.
+ * trait and what libtorrent's `disk_interface` demands; `disk/contract.ts` is its suite.
  *
  * What an engine may rely on:
  * - Blocks are seen by every read from the moment that `writeChunk` has returned, flushed or not.
