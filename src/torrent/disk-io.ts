@@ -57,6 +57,8 @@ export interface PieceHashes {
    * over as many leaves as the least power of two that holds the file.
    */
   readonly v2: Uint8Array | undefined
+  /** v2: SHA-256 of each block of 16 KiB that the piece has of its file (pad files left out), 32 bytes each. */
+  readonly leaves: Uint8Array | undefined
 }
 
 /** A piece of which something is in memory. */
