@@ -91,5 +91,7 @@ export interface TorrentEngine extends AsyncDisposable {
   setWanted(id: string, wanted: readonly number[]): void
   /** These pieces before all others, in this order, as soon as can be; a later call adds to it. */
   prioritise(id: string, pieces: readonly number[]): void
+  /** These pieces are in no hurry any more: who wanted them has gone. */
+  relax(id: string, pieces: readonly number[]): void
   status(id: string): EngineStatus | undefined
 }

@@ -47,6 +47,8 @@ export function hashPromises(open: OpenDisk): void {
           const layer = Buffer.concat(leaves)
           const expected = sizeBytes > pieceBytes ? pieceHash(layer, pieceBytes) : rootOf(layer, 0)
           expectBytes(await disk.hashPieceV2(storage, first + at / pieceBytes), expected)
+          const hashes = await disk.hashPieces(storage, first + at / pieceBytes, BOTH)
+          expectBytes(hashes.leaves!, layer)
           if (sizeBytes <= pieceBytes) expectBytes(root!, expected)
         }
       }

@@ -26,6 +26,8 @@ export interface Sample {
   readonly torrent: DiskTorrent
   /** In the torrent's row of bytes. */
   readonly row: Uint8Array
+  /** As a .torrent file. */
+  readonly metainfo: Uint8Array
 }
 
 /** Bytes that look like noise, always the same for a seed. */
@@ -57,8 +59,8 @@ export async function sample(options: SampleOptions = {}): Promise<Sample> {
   const name = `sample-${seed}`
   const hasher = (of: ConstructorParameters<typeof LocalRowHasher>[0]): LocalRowHasher =>
     new LocalRowHasher(of)
-  const metainfo = readMetainfo(await createMetainfo(files, { name, version, pieceBytes, hasher }))
-  const { info, pieceLayers } = metainfo
+  const metainfo = await createMetainfo(files, { name, version, pieceBytes, hasher })
+  const { info, pieceLayers } = readMetainfo(metainfo)
   const row = new Uint8Array(info.totalBytes)
   for (const { path, offset, isPad } of info.files)
     if (!isPad) row.set(contents.get(path.at(-1)!)!, offset)
@@ -70,6 +72,7 @@ export async function sample(options: SampleOptions = {}): Promise<Sample> {
       pieceLayers: options.withoutLayers === true ? new Map() : pieceLayers,
     },
     row,
+    metainfo,
   }
 }
 

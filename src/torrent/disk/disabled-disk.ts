@@ -12,7 +12,7 @@ import type {
   Registered,
   StorageIndex,
 } from '../disk-io.ts'
-import { BLOCK_BYTES, leafOf } from '../merkle.ts'
+import { BLOCK_BYTES, blocksIn, leafOf } from '../merkle.ts'
 import { type Counters, zeroCounters } from './counters.ts'
 import { Geometry } from './geometry.ts'
 import { Registry } from './registry.ts'
@@ -89,6 +89,10 @@ export class DisabledDisk implements DiskIoBackend {
     return {
       v1: kinds.v1 ? (v1 ?? new Uint8Array(SHA1_BYTES)) : undefined,
       v2: kinds.v2 ? (v2 ?? new Uint8Array(SHA256_BYTES)) : undefined,
+      // No torrent says what they should be.
+      leaves: kinds.v2
+        ? new Uint8Array(blocksIn(geometry.treeOf(piece).bytes) * SHA256_BYTES)
+        : undefined,
     }
   }
 

@@ -18,13 +18,13 @@ export type HashOrder =
 
 /** Behind the event loop, where cores are few (a nice value, Linux). */
 const NICE = 5
-const NOTHING: PieceHashes = { v1: undefined, v2: undefined }
+const NOTHING: PieceHashes = { v1: undefined, v2: undefined, leaves: undefined }
 
 const digests = new Map<number, PieceDigest>()
 
 /** Undefined: no answer. */
 function carryOut(order: HashOrder): PieceHashes | undefined {
-  if (order.kind === 'leaf') return { v1: undefined, v2: leafOf(order.bytes) }
+  if (order.kind === 'leaf') return { ...NOTHING, v2: leafOf(order.bytes) }
   if (order.kind === 'begin') {
     digests.set(order.id, new PieceDigest(order.options))
     return undefined

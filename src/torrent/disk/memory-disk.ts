@@ -20,7 +20,7 @@ import { PieceHashers } from './piece-hashers.ts'
 import { PieceMemory, type PieceSurroundings } from './piece-memory.ts'
 import { nameOf, Registry } from './registry.ts'
 import { Segments } from './segments.ts'
-import { hasBit, setBit, verdictOf } from './verdict.ts'
+import { hasBit, onlyOf, setBit, verdictOf } from './verdict.ts'
 
 const NO_WORK: ReadonlySet<Promise<unknown>> = new Set()
 
@@ -138,8 +138,7 @@ export class MemoryDisk implements DiskIoBackend {
       // Cleared meanwhile, it is another piece.
       if (isGood && known.pieces.get(piece) === memory) setBit(known.have, piece)
       const isMore = (kinds.v1 && !known.kinds.v1) || (kinds.v2 && !known.kinds.v2)
-      const { v1, v2 } = isMore ? await memory.hashesOf(kinds) : hashes
-      return { v1: kinds.v1 ? v1 : undefined, v2: kinds.v2 ? v2 : undefined }
+      return onlyOf(kinds, isMore ? await memory.hashesOf(kinds) : hashes)
     })
   }
 

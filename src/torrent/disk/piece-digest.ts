@@ -43,8 +43,9 @@ export class PieceDigest {
 
   finish(): PieceHashes {
     if (this.#leafBytes > 0) this.#closeLeaf(this.#leaf!.digest())
-    const v2 = this.#tree === undefined ? undefined : rootOf(this.#leaves, 0, this.#tree.width)
-    return { v1: this.#sha1?.digest(), v2 }
+    const v1 = this.#sha1?.digest()
+    if (this.#tree === undefined) return { v1, v2: undefined, leaves: undefined }
+    return { v1, v2: rootOf(this.#leaves, 0, this.#tree.width), leaves: this.#leaves }
   }
 
   #grow(bytes: Uint8Array): void {

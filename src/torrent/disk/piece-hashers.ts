@@ -90,8 +90,8 @@ export class PieceHashers implements Disposable {
 /** What came through a message has lost its class. */
 async function asked(thread: Thread, order: HashOrder): Promise<PieceHashes> {
   try {
-    const { v1, v2 } = await thread.ask(order)
-    return { v1: v1 && bufferOf(v1), v2: v2 && bufferOf(v2) }
+    const { v1, v2, leaves } = await thread.ask(order)
+    return { v1: v1 && bufferOf(v1), v2: v2 && bufferOf(v2), leaves: leaves && bufferOf(leaves) }
   } catch (cause) {
     throw new DiskError('a piece could not be hashed', { cause })
   }

@@ -1,5 +1,5 @@
 /** Whether a piece is what its torrent says. */
-import type { PieceHashes } from '../disk-io.ts'
+import type { HashKinds, PieceHashes } from '../disk-io.ts'
 import type { ExpectedHashes } from './geometry.ts'
 
 /** `unknown`: the torrent cannot say. */
@@ -16,6 +16,15 @@ export function verdictOf(hashes: PieceHashes, expected: ExpectedHashes): Verdic
 function compared(found: Uint8Array | undefined, expected: Uint8Array | undefined): Verdict {
   if (found === undefined || expected === undefined) return 'unknown'
   return Buffer.compare(found, expected) === 0 ? 'good' : 'bad'
+}
+
+/** Of the hashes, those that are wanted. */
+export function onlyOf(kinds: HashKinds, { v1, v2, leaves }: PieceHashes): PieceHashes {
+  return {
+    v1: kinds.v1 ? v1 : undefined,
+    v2: kinds.v2 ? v2 : undefined,
+    leaves: kinds.v2 ? leaves : undefined,
+  }
 }
 
 /** The bit of a piece or a block, in BitTorrent's order. */

@@ -114,6 +114,7 @@ export class LibtorrentEngine implements TorrentEngine {
     { storage, resume }: Registered,
   ): void {
     const key = this.#keyFor(torrent)
+    torrent.have = resume.have
     this.#jobs.serve(key, torrent.serve(Promise.resolve(storage)))
     this.#start({
       key,
@@ -194,6 +195,12 @@ export class LibtorrentEngine implements TorrentEngine {
       this.#native.prioritise(this.#engine, torrent.key, piece, torrent.nextDeadline(now))
   }
 
+  relax(id: string, pieces: readonly number[]): void {
+    const torrent = this.#byId.get(id)
+    if (torrent === undefined) return
+    for (const piece of pieces) this.#native.relax(this.#engine, torrent.key, piece)
+  }
+
   status(id: string): EngineStatus | undefined {
     return this.#byId.get(id)?.status()
   }
@@ -224,7 +231,7 @@ export class LibtorrentEngine implements TorrentEngine {
     const { id, seeds } = torrent.order
     switch (event) {
       case PIECE:
-        this.#events.onPiece(id, piece)
+        if (torrent.isNews(piece)) this.#events.onPiece(id, piece)
         break
       case HASH_FAILED:
         torrent.failHash()

@@ -37,7 +37,7 @@ export interface Served {
   /** The disk failed; libtorrent stops the torrent. */
   onFailure(error: Error): void
   onOpen(): void
-  /** No more jobs come for what was opened. */
+  /** Of what was opened, all jobs are done, and no more come. */
   onClose(): void
 }
 
@@ -46,6 +46,10 @@ interface Opened {
   readonly served: Served
   own: Int32Array | undefined
   storage: StorageIndex | undefined
+  /** Jobs that are not answered yet, but for writes. */
+  pending: number
+  /** libtorrent has no more jobs for it. */
+  isClosed: boolean
 }
 
 const KINDS: readonly HashKinds[] = [0, 1, 2, 3].map((bits) => ({
@@ -124,7 +128,8 @@ export class DiskJobs {
     try {
       isFull = length > 0 && this.#disk.writeChunk(storage, piece, offset, bytes, flushes)
     } catch (error) {
-      this.#fail(id, opened, error)
+      this.#report(opened, error)
+      this.#answer(id, 1)
       return
     }
     if (isFull && !this.#isFull) this.#wait()
@@ -239,7 +244,13 @@ export class DiskJobs {
   }
 
   #open(native: number, served: Served): void {
-    const opened: Opened = { served, own: undefined, storage: undefined }
+    const opened: Opened = {
+      served,
+      own: undefined,
+      storage: undefined,
+      pending: 0,
+      isClosed: false,
+    }
     this.#opened.set(native, opened)
     served.onOpen()
     const bind = (storage: StorageIndex): void => {
@@ -249,21 +260,30 @@ export class DiskJobs {
     served.bound.then(bind, () => {})
   }
 
-  #close(native: number, { served }: Opened): void {
+  #close(native: number, opened: Opened): void {
     this.#opened.delete(native)
-    served.onClose()
+    opened.isClosed = true
+    if (opened.pending === 0) opened.served.onClose()
   }
 
   #settle(id: number, opened: Opened, work: Promise<unknown>): void {
+    opened.pending++
     work.then(
-      () => this.#answer(id, 0),
-      (error: unknown) => this.#fail(id, opened, error),
+      () => this.#end(id, opened),
+      (error: unknown) => {
+        this.#report(opened, error)
+        this.#end(id, opened, 1)
+      },
     )
   }
 
-  #fail(id: number, { served }: Opened, error: unknown): void {
+  #end(id: number, opened: Opened, outcome: 0 | 1 = 0): void {
+    this.#answer(id, outcome)
+    if (--opened.pending === 0 && opened.isClosed) opened.served.onClose()
+  }
+
+  #report({ served }: Opened, error: unknown): void {
     served.onFailure(error instanceof Error ? error : new Error(String(error)))
-    this.#answer(id, 1)
   }
 
   #answer(id: number, outcome: 0 | 1): void {

@@ -115,6 +115,7 @@ export interface Native {
   connect(engine: NativeEngine, key: number, host: string, port: number): void
   want(engine: NativeEngine, key: number, ranges: Float64Array): void
   prioritise(engine: NativeEngine, key: number, piece: number, withinMs: number): void
+  relax(engine: NativeEngine, key: number, piece: number): void
   /** `STATUS` follows for each torrent that has changed. */
   askStatus(engine: NativeEngine): void
   answer(engine: NativeEngine, count: number): void

@@ -33,6 +33,8 @@ export class LibtorrentTorrent {
   info: Info | undefined
   own: Int32Array | undefined
   isVerifiable = false
+  /** Pieces that were there when it was added. */
+  have: Uint8Array = new Uint8Array()
   /** What the addon calls it now; a magnet whose data is there already is added a second time. */
   key = 0
   isLeaving = false
@@ -133,6 +135,11 @@ export class LibtorrentTorrent {
 
   finish(): void {
     this.#state = FINISHED
+  }
+
+  /** libtorrent tells of pieces that were there, too. */
+  isNews(piece: number): boolean {
+    return ((this.have[piece >> 3] ?? 0) & (0x80 >> (piece & 7))) === 0
   }
 
   failHash(): void {

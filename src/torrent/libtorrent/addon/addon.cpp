@@ -420,6 +420,12 @@ napi_value prioritise(Call& call) {
   return nothing(call.env);
 }
 
+napi_value relax(Call& call) {
+  call.engine->session().relax(integer(call.env, call.words[1]),
+                               integer(call.env, call.words[2]));
+  return nothing(call.env);
+}
+
 napi_value ask_status(Call& call) {
   call.engine->session().ask_status();
   return nothing(call.env);
@@ -473,6 +479,7 @@ napi_value init(napi_env env, napi_value exports) {
       SLUICE_FUNCTION("connect", entry<connect>),
       SLUICE_FUNCTION("want", entry<want>),
       SLUICE_FUNCTION("prioritise", entry<prioritise>),
+      SLUICE_FUNCTION("relax", entry<relax>),
       SLUICE_FUNCTION("askStatus", entry<ask_status>),
       SLUICE_FUNCTION("answer", entry<answer>),
       SLUICE_FUNCTION("answerHash", entry<answer_hash>),

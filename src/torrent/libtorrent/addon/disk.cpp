@@ -90,7 +90,7 @@ public:
     return {lt::storage_index_t(std::uint32_t(storage)), *this};
   }
 
-  // Comes when no job of the storage is out any more: their handlers hold the torrent.
+  // No more jobs come for the storage; some of it may still be out.
   void remove_torrent(lt::storage_index_t storage) override {
     push(Kind::close, 0, index(storage), 0);
     bridge_->wake();

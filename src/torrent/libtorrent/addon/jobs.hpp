@@ -18,7 +18,7 @@ namespace sluice {
 
 enum class Kind : std::int32_t {
   open = 0,  // piece: the torrent's key
-  close = 1, // the last job of a storage
+  close = 1, // no more jobs of a storage come
   read = 2,
   write = 3,
   hash = 4, // length: blocks of version 2, or 0

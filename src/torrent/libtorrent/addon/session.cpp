@@ -12,6 +12,7 @@
 #include <libtorrent/torrent_info.hpp>
 #include <libtorrent/torrent_status.hpp>
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -76,17 +77,16 @@ lt::bitfield bits(std::string const& bytes, int count) {
   return field;
 }
 
-// Files as libtorrent numbers them, of which those of version 2 have pads that others do not count.
+// By pieces: what libtorrent makes of files goes by its disk first, and comes too late for a magnet that
+// has just learnt of them.
 std::vector<lt::download_priority_t> priorities(lt::torrent_info const& info,
                                                 std::vector<Range> const& wanted) {
-  auto const& files = info.files();
-  std::vector<lt::download_priority_t> given;
-  for (auto const file : files.file_range()) {
-    std::int64_t const start = files.file_offset(file);
-    std::int64_t const end = start + files.file_size(file);
-    bool is_wanted = false;
-    for (auto const& range : wanted) is_wanted |= start < range.end && range.start < end;
-    given.push_back(is_wanted ? lt::default_priority : lt::dont_download);
+  std::vector<lt::download_priority_t> given(std::size_t(info.num_pieces()), lt::dont_download);
+  for (auto const& range : wanted) {
+    if (range.end <= range.start) continue;
+    auto const first = std::size_t(std::max(std::int64_t(0), range.start / info.piece_length()));
+    auto const last = std::size_t((range.end - 1) / info.piece_length());
+    for (std::size_t i = first; i <= last && i < given.size(); ++i) given[i] = lt::default_priority;
   }
   return given;
 }
@@ -161,7 +161,7 @@ std::string Session::add(Order order) {
       for (auto const& [piece, there] : order.blocks)
         params.unfinished_pieces[lt::piece_index_t(piece)] = bits(there, std::max(1, blocks));
     }
-    if (order.wanted) params.file_priorities = priorities(*params.ti, *order.wanted);
+    if (order.wanted) params.piece_priorities = priorities(*params.ti, *order.wanted);
   }
   torrents_[order.key] = {{}, params.ti};
   session_->async_add_torrent(std::move(params));
@@ -190,13 +190,19 @@ void Session::connect(std::int32_t key, std::string const& host, int port) {
 
 void Session::want(std::int32_t key, std::vector<Range> const& wanted) {
   if (auto* torrent = find(key); torrent != nullptr && torrent->info)
-    torrent->handle.prioritize_files(priorities(*torrent->info, wanted));
+    torrent->handle.prioritize_pieces(priorities(*torrent->info, wanted));
 }
 
 void Session::prioritise(std::int32_t key, std::int32_t piece, int within_ms) {
   if (auto* torrent = find(key); torrent != nullptr && torrent->info && piece >= 0 &&
                                  piece < torrent->info->num_pieces())
     torrent->handle.set_piece_deadline(lt::piece_index_t(piece), within_ms);
+}
+
+void Session::relax(std::int32_t key, std::int32_t piece) {
+  if (auto* torrent = find(key); torrent != nullptr && torrent->info && piece >= 0 &&
+                                 piece < torrent->info->num_pieces())
+    torrent->handle.reset_piece_deadline(lt::piece_index_t(piece));
 }
 
 void Session::ask_status() {

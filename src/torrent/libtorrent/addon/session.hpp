@@ -79,6 +79,7 @@ public:
   void connect(std::int32_t key, std::string const& host, int port);
   void want(std::int32_t key, std::vector<Range> const& wanted);
   void prioritise(std::int32_t key, std::int32_t piece, int within_ms);
+  void relax(std::int32_t key, std::int32_t piece);
   void ask_status();
   void limit(int download_rate, int upload_rate, int connections);
   std::vector<Told> take_events();
