@@ -4,6 +4,7 @@ import { connect as connectTo } from 'node:net'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
+import { noise } from './disk/contract-samples.ts'
 import { DiskError } from './disk-io.ts'
 import {
   connect,
@@ -132,6 +133,46 @@ function peerPromises(open: OpenEngine): void {
     expect(leech.errors).toEqual([])
   })
 
+  test('strangers who send nonsense do no harm', async () => {
+    const of = await movie()
+    const seed = await seeder(open, of)
+    const hello = Buffer.concat([
+      Buffer.from('\x13BitTorrent protocol', 'latin1'),
+      Buffer.alloc(8, 0x10),
+      Buffer.from(of.torrent.id, 'hex'),
+      Buffer.from('-XX0001-nonsensical!'),
+    ])
+    const messages = Array.from({ length: 40 }, (_, i) => {
+      const body = Buffer.from(noise(i * 7, i))
+      const head = Buffer.from([0, 0, 0, i * 7 + 1, i])
+      return Buffer.concat([head, body])
+    })
+    const sent = [
+      Buffer.from('GET / HTTP/1.1\r\n\r\n'),
+      Buffer.from(noise(2000, 1)),
+      hello.subarray(0, 60),
+      ...messages.map((message) => Buffer.concat([hello, message])),
+      Buffer.concat([hello, ...messages]),
+      Buffer.concat([hello, Buffer.from([0xff, 0xff, 0xff, 0xff, 6])]),
+      // A request beyond the torrent, and one of a huge block.
+      Buffer.concat([hello, Buffer.from([0, 0, 0, 13, 6, 0, 0, 255, 0, 0, 0, 0, 0, 0, 0, 64, 0])]),
+      Buffer.concat([hello, Buffer.from([0, 0, 0, 13, 6, 0, 0, 0, 0, 0, 0, 0, 0, 127, 0, 0, 0])]),
+    ]
+    for (const bytes of sent) {
+      const socket = connectTo(seed.engine.port, '127.0.0.1')
+      socket.on('error', () => {})
+      socket.write(bytes)
+      setTimeout(() => socket.destroy(), 150)
+      await sleep(10)
+    }
+    await sleep(200)
+    const leech = await member(open)
+    await give(leech, of)
+    connect(leech, of, seed)
+    await until('all is there', () => isDone(leech, of))
+    expect(seed.errors).toEqual([])
+  })
+
   test('it listens where it is told to, and nowhere else', async () => {
     const { engine } = await member(open)
     const reaches = async (host: string): Promise<boolean> => {
@@ -159,7 +200,7 @@ function endPromises(open: OpenEngine): void {
     const source = { metainfo: Buffer.from('d4:infod4:name1:aee'), registered }
     await expect(
       leech.engine.add({ ...orderOf(of, registered), id: '0'.repeat(40), source }),
-    ).rejects.toThrow()
+    ).rejects.toThrow(/piece length|torrent/)
     expect(leech.engine.status('0'.repeat(40))).toBeUndefined()
     expect(leech.errors).toEqual([])
   })

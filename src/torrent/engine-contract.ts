@@ -78,6 +78,7 @@ function downloadPromises(open: OpenEngine, knowsV2: boolean): void {
     connect(third, of, second)
     await until('the third has all', () => isDone(third, of))
     await expectPieces(third, registered, of)
+    expect(first.engine.status(of.torrent.id)).toBeUndefined()
   })
 
   test('one that is not to seed serves nobody when it has all', async () => {
@@ -108,6 +109,7 @@ function downloadPromises(open: OpenEngine, knowsV2: boolean): void {
     await until('both are there', () => isDone(leech, one) && isDone(leech, two))
     await expectPieces(leech, first, one)
     await expectPieces(leech, second, two)
+    expect(leech.errors).toEqual([])
   })
 
   test('it tells how much has come, and from whom', async () => {

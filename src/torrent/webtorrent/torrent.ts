@@ -130,15 +130,20 @@ export class WebtorrentTorrent {
 
   #takePiece(piece: number): void {
     this.#blame.clear(piece)
-    if (!this.#torrent.ready) return
+    if (!this.#torrent.ready || this.#isOver) return
     this.#around.events.onPiece(this.order.id, piece)
     if (this.#missing[piece] !== 1) return
     this.#missing[piece] = 0
     if (--this.#missingCount === 0) this.#finish()
   }
 
+  /** It has stopped, or is being removed: nothing more is told of it. */
+  get #isOver(): boolean {
+    return this.#problem !== undefined || this.#removal !== undefined
+  }
+
   #finish(): void {
-    if (this.#problem !== undefined || this.#removal !== undefined) return
+    if (this.#isOver) return
     this.#state = this.order.seeds ? 'seeding' : 'finished'
     if (!this.order.seeds) {
       this.#torrent.pause()
@@ -173,7 +178,7 @@ export class WebtorrentTorrent {
 
   /** It stands still from here on; what is told first is the reason. */
   stop(problem: string, error: Error): void {
-    if (this.#problem !== undefined || this.#removal !== undefined) return
+    if (this.#isOver) return
     this.#problem = problem
     this.#bound.reject(error)
     if (!this.#torrent.destroyed) this.#torrent.destroy({ destroyStore: false }, () => {})

@@ -78,11 +78,31 @@ export interface ClientOptions {
   readonly uploadLimit: number
 }
 
+interface PeerPrototype {
+  swarm: object | null
+  handshake: (this: PeerPrototype) => void
+}
+
 /** The package is plain JavaScript, loaded when it is chosen: a third of a second. */
 export async function newClient(options: ClientOptions): Promise<Client> {
-  const name: string = 'webtorrent'
-  const loaded = (await import(name)) as {
-    readonly default: new (options: ClientOptions) => Client
+  const Client = (await load('webtorrent')) as new (options: ClientOptions) => Client
+  const Peer = (await load('webtorrent/lib/peer.js')) as { readonly prototype: PeerPrototype }
+  mend(Peer.prototype)
+  return new Client(options)
+}
+
+async function load(name: string): Promise<unknown> {
+  return ((await import(name)) as { readonly default: unknown }).default
+}
+
+let isMended = false
+
+/** A peer that was turned away while its encrypted handshake was under way would end the process. */
+function mend(peer: PeerPrototype): void {
+  if (isMended) return
+  isMended = true
+  const { handshake } = peer
+  peer.handshake = function handshakeUnlessGone() {
+    if (this.swarm !== null) handshake.call(this)
   }
-  return new loaded.default(options)
 }
