@@ -22,3 +22,9 @@ export interface Access {
 
 /** For those inside: the sweep, a worker, a test. */
 export const UNRESTRICTED: Access = { may: () => true }
+
+/**
+ * For a room of this program that puts objects together of its own parts: as UNRESTRICTED, and its
+ * parts may be of any size. It is known by being this very object, which no request comes by.
+ */
+export const ASSEMBLING: Access = { may: () => true }

@@ -9,6 +9,7 @@
  * Repeated and concurrent Completes get the answer of the one that won.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { ASSEMBLING } from '../api/access.ts'
 import type { Call, Handler, Input, Output } from '../api/operations.ts'
 import { announce } from './announce.ts'
 import { addChecksum } from './checksum.ts'
@@ -101,18 +102,19 @@ interface Attempt extends SealedUpload {
 
 /** Undefined where the seal was broken: look again. */
 async function complete(ctx: Context, attempt: Attempt): Promise<Outcome | undefined> {
-  const { bucket, uploadId, upload, input, asked } = attempt
+  const { bucket, uploadId, upload, input, asked, call } = attempt
   const there = await readParts(ctx, bucket, uploadId)
   let object: ObjectOfParts
   try {
-    object = assemble(input, asked, upload, there, ctx.options)
+    const options = call.access === ASSEMBLING ? { ...ctx.options, partBytesMin: 0 } : ctx.options
+    object = assemble(input, asked, upload, there, options)
   } catch (error) {
     // What was found wrong is true only of parts that were all read under one seal.
     const isSealed = await sealedTx(ctx, attempt, async () => true)
     if (isSealed !== true) return undefined
     throw error
   }
-  const packed = await packParts(ctx, attempt, object.parts, attempt.call.signal)
+  const packed = await packParts(ctx, attempt, object.parts, call.signal)
   if (packed === undefined) return undefined
   let outcome: Outcome | undefined
   try {

@@ -33,8 +33,8 @@ export class PieceMemory {
   #hashed = 0
   /** Changes when bytes do that were there before. */
   #generation = 0
-  /** Threads that may still look at bytes of a hash that was given up. */
-  readonly #dropping: Promise<void>[] = []
+  /** Threads that may still look at its bytes. */
+  readonly #looking = new Set<Promise<unknown>>()
 
   constructor(around: PieceSurroundings, piece: number) {
     this.#around = around
@@ -89,7 +89,7 @@ export class PieceMemory {
       const hashing = this.#hashing!
       this.#hashing = undefined
       this.#hashed = 0
-      const hashes = await hashing.finish()
+      const hashes = await this.#look(hashing.finish())
       if (generation === this.#generation) return hashes
     }
   }
@@ -98,7 +98,7 @@ export class PieceMemory {
   hashesOf(kinds: { readonly v1: boolean; readonly v2: boolean }): Promise<PieceHashes> {
     const hashing = this.#begin(kinds)
     hashing.update([...this.#parts(0, this.length)])
-    return hashing.finish()
+    return this.#look(hashing.finish())
   }
 
   leaf(start: number, end: number): Promise<Uint8Array> {
@@ -110,16 +110,24 @@ export class PieceMemory {
   /** Gives the memory back, once no thread looks at it. */
   async release(): Promise<void> {
     this.#beginAnew()
-    await Promise.allSettled(this.#dropping)
+    while (this.#looking.size > 0) await Promise.allSettled(this.#looking)
     this.layer.release()
   }
 
   #beginAnew(): void {
-    if (this.#hashing !== undefined) this.#dropping.push(this.#hashing.drop())
     // A thread that died has let go of the bytes too.
-    this.#dropping.at(-1)?.catch(() => {})
+    if (this.#hashing !== undefined) this.#look(this.#hashing.drop()).catch(() => {})
     this.#hashing = undefined
     this.#hashed = 0
+  }
+
+  async #look<T>(promise: Promise<T>): Promise<T> {
+    this.#looking.add(promise)
+    try {
+      return await promise
+    } finally {
+      this.#looking.delete(promise)
+    }
   }
 
   #hashTo(end: number): void {
