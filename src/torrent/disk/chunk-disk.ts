@@ -274,9 +274,11 @@ export class ChunkDisk implements DiskIoBackend {
   #makeRoom(): readonly Promise<void>[] {
     const { gauge } = this.#parts
     const disks = this.#registry.entries().map(([, disk]) => disk)
-    for (const disk of disks) disk.closeChunk()
-    const coming = disks.reduce((sum, disk) => sum + disk.closedBytes, 0)
-    let left = gauge.dirtyBytes - coming - gauge.lowBytes
+    const wanted = (): number =>
+      gauge.dirtyBytes - gauge.lowBytes - disks.reduce((sum, disk) => sum + disk.comingBytes, 0)
+    // Chunks that are on their way may be enough; then the next one may become as large as it should.
+    if (wanted() > 0) for (const disk of disks) disk.closeChunk()
+    let left = wanted()
     const aside: Promise<void>[] = []
     for (const disk of disks) {
       for (const each of disk.idlest()) {

@@ -122,9 +122,12 @@ export class TorrentDisk {
     return { have: this.journal.haveBits(), blocks }
   }
 
-  /** Whether pieces of which chunks are under way will free so much of what is dirty. */
-  get closedBytes(): number {
-    return this.#writer.closedBytes
+  /** Memory that will be free without anything being done: chunks under way, and pieces that are being hashed for one. */
+  get comingBytes(): number {
+    let bytes = this.#writer.closedBytes
+    for (const { checking, isVerified, heldBytes } of this.#unfinished.values())
+      if (checking !== undefined && !isVerified) bytes += heldBytes
+    return bytes
   }
 
   get pinned(): number {
