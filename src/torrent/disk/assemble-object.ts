@@ -113,13 +113,18 @@ async function send(
   if (part.length === 1) {
     const CopySource = copySourceOf(bucket, first!.key)
     const CopySourceRange = `bytes=${first!.start}-${first!.end - 1}`
-    const output = await api.UploadPartCopy({ ...input, CopySource, CopySourceRange }, call)
+    const matching = first!.etag === undefined ? {} : { CopySourceIfMatch: first!.etag }
+    const output = await api.UploadPartCopy(
+      { ...input, CopySource, CopySourceRange, ...matching },
+      call,
+    )
     return etagOf(output.CopyPartResult?.ETag)
   }
   const views: Uint8Array[] = []
-  for (const { key, start, end } of part) {
+  for (const { key, start, end, etag } of part) {
     const Range = `bytes=${start}-${end - 1}`
-    const { Body } = await api.GetObject({ Bucket: bucket, Key: key, Range }, call)
+    const matching = etag === undefined ? {} : { IfMatch: etag }
+    const { Body } = await api.GetObject({ Bucket: bucket, Key: key, Range, ...matching }, call)
     views.push(await bytesOf(Body, end - start, key))
   }
   const Body = new ChunkPayload(`${target.Key}/${number}`, views)
@@ -156,13 +161,13 @@ export function partsOf(runs: readonly Run[], partBytesMin: number): Part[] {
 }
 
 /** One copy is of 5 GiB at most. */
-function* ofCopySize({ key, start, end }: Run, partBytesMin: number): Generator<Part> {
+function* ofCopySize({ start, end, ...of }: Run, partBytesMin: number): Generator<Part> {
   for (let at = start; at < end;) {
     const rest = end - at
     const isLast = rest <= COPY_BYTES_MAX
     // Never so much that what is left is too short.
     const size = isLast ? rest : Math.min(COPY_BYTES_MAX, rest - partBytesMin)
-    yield [{ key, start: at, end: at + size }]
+    yield [{ ...of, start: at, end: at + size }]
     at += size
   }
 }

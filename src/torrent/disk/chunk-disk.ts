@@ -223,7 +223,7 @@ export class ChunkDisk implements DiskIoBackend {
     }
   }
 
-  /** What else can be done with a registered torrent: finished files, other places, repair. */
+  /** For what else can be done with a registered torrent (chunk-files.ts). */
   torrentOf(storage: StorageIndex): TorrentDisk {
     return this.#registry.get(storage)
   }

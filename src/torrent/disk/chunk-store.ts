@@ -11,11 +11,12 @@ export class ChunkLost extends DiskError {
   override readonly name: string = 'ChunkLost'
 }
 
-/** Bytes `start` to `end` of an object. */
+/** Bytes `start` to `end` of an object; with an ETag, of that object and none that came after it. */
 export interface Run {
   readonly key: string
   readonly start: number
   readonly end: number
+  readonly etag?: string | undefined
 }
 
 /** What an assembled object says of itself. */
@@ -23,6 +24,11 @@ export interface ObjectWords {
   readonly contentType: string | undefined
   /** User metadata: names in lower case, values in ASCII. */
   readonly metadata: Readonly<Record<string, string>>
+}
+
+export interface ObjectLook {
+  readonly sizeBytes: number
+  readonly etag: string
 }
 
 export interface StoredKey {
@@ -48,9 +54,6 @@ export interface ChunkStore {
   removeAll(bucket: string, prefix: string): Promise<void>
   /** Makes an ordinary object of runs, in order; no bytes move through us where the store allows it. Its ETag. */
   assemble(bucket: string, key: string, runs: readonly Run[], words: ObjectWords): Promise<string>
-  /** What an object says of itself; undefined where there is none. */
-  words(
-    bucket: string,
-    key: string,
-  ): Promise<(ObjectWords & { readonly sizeBytes: number }) | undefined>
+  /** Undefined where there is no object. */
+  look(bucket: string, key: string): Promise<ObjectLook | undefined>
 }

@@ -1,5 +1,5 @@
 /** A chunk store whose calls are counted. */
-import type { ChunkStore, ObjectWords, Run, StoredKey } from './chunk-store.ts'
+import type { ChunkStore, ObjectLook, ObjectWords, Run, StoredKey } from './chunk-store.ts'
 import type { Counters } from './counters.ts'
 
 export class CountedStore implements ChunkStore {
@@ -46,10 +46,7 @@ export class CountedStore implements ChunkStore {
     return this.#store.assemble(bucket, key, runs, words)
   }
 
-  words(
-    bucket: string,
-    key: string,
-  ): Promise<(ObjectWords & { readonly sizeBytes: number }) | undefined> {
-    return this.#store.words(bucket, key)
+  look(bucket: string, key: string): Promise<ObjectLook | undefined> {
+    return this.#store.look(bucket, key)
   }
 }

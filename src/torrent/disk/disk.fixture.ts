@@ -8,7 +8,7 @@ import type { Call, S3Api } from '../../api/operations.ts'
 import { Fixture, OWNER } from '../../s3/s3.fixture.ts'
 import { createS3 } from '../../s3/service.ts'
 import { DiskError } from '../disk-io.ts'
-import type { ChunkStore, ObjectWords, Run, StoredKey } from './chunk-store.ts'
+import type { ChunkStore, ObjectLook, ObjectWords, Run, StoredKey } from './chunk-store.ts'
 import { S3ChunkStore } from './s3-chunk-store.ts'
 import { torrentS3 } from './torrent-s3.ts'
 
@@ -89,10 +89,7 @@ export class TroubledChunks implements ChunkStore {
     return this.#store.assemble(bucket, key, runs, words)
   }
 
-  words(
-    bucket: string,
-    key: string,
-  ): Promise<(ObjectWords & { readonly sizeBytes: number }) | undefined> {
-    return this.#store.words(bucket, key)
+  look(bucket: string, key: string): Promise<ObjectLook | undefined> {
+    return this.#store.look(bucket, key)
   }
 }

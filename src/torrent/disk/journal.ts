@@ -64,13 +64,19 @@ export class Journal {
     this.#offsetOf = new Uint32Array(geometry.pieceCount)
   }
 
+  /** Makes the place the torrent’s, where it is nobody’s. */
   static async open(store: ChunkStore, torrent: DiskTorrent, geometry: Geometry): Promise<Journal> {
+    await claimPlace(store, torrent, new JournalKeys(torrent))
+    return Journal.read(store, torrent, geometry)
+  }
+
+  /** What is there; nothing is changed. */
+  static async read(store: ChunkStore, torrent: DiskTorrent, geometry: Geometry): Promise<Journal> {
     const keys = new JournalKeys(torrent)
     const { bucket } = torrent.place
     const [checkpoint, scratch] = await Promise.all([
       newestCheckpoint(store, bucket, keys),
       listScratch(store, bucket, keys, geometry),
-      claimPlace(store, torrent, keys),
     ])
     const journal = new Journal(store, bucket, keys, geometry, scratch.parts)
     journal.#lastSeq = scratch.lastSeq

@@ -12,6 +12,7 @@ import { ChunkPayload } from './chunk-payload.ts'
 import {
   ChunkLost,
   type ChunkStore,
+  type ObjectLook,
   type ObjectWords,
   type Run,
   type StoredKey,
@@ -42,9 +43,14 @@ export class S3ChunkStore implements ChunkStore {
     return output.VersionId
   }
 
-  async get(bucket: string, { key, start, end }: Run): Promise<Uint8Array> {
+  async get(bucket: string, { key, start, end, etag }: Run): Promise<Uint8Array> {
     if (start === end) return new Uint8Array(0)
-    const input = { Bucket: bucket, Key: key, Range: `bytes=${start}-${end - 1}` }
+    const input = {
+      Bucket: bucket,
+      Key: key,
+      Range: `bytes=${start}-${end - 1}`,
+      ...matching(etag),
+    }
     const { Body } = await told('reading', key, this.#api.GetObject(input, this.#call))
     return told('reading', key, bytesOf(Body, end - start, key))
   }
@@ -108,17 +114,10 @@ export class S3ChunkStore implements ChunkStore {
     )
   }
 
-  async words(
-    bucket: string,
-    key: string,
-  ): Promise<(ObjectWords & { readonly sizeBytes: number }) | undefined> {
+  async look(bucket: string, key: string): Promise<ObjectLook | undefined> {
     try {
       const head = await this.#api.HeadObject({ Bucket: bucket, Key: key }, this.#call)
-      return {
-        contentType: head.ContentType,
-        metadata: head.Metadata ?? {},
-        sizeBytes: head.ContentLength ?? 0,
-      }
+      return { sizeBytes: head.ContentLength ?? 0, etag: head.ETag ?? '' }
     } catch (error) {
       const code = codeOf(error)
       if (code === 'NoSuchKey' || code === 'NotFound') return undefined
@@ -127,13 +126,22 @@ export class S3ChunkStore implements ChunkStore {
   }
 }
 
+function matching(etag: string | undefined): { readonly IfMatch?: string } {
+  return etag === undefined ? {} : { IfMatch: etag }
+}
+
 function codeOf(error: unknown): string | undefined {
   if (error instanceof S3Error) return error.code
   return error instanceof Error ? error.name : undefined
 }
 
 /** An object of ours that is not there, or that ends too soon, is lost. */
-const LOST: ReadonlySet<string | undefined> = new Set(['NoSuchKey', 'NotFound', 'InvalidRange'])
+const LOST: ReadonlySet<string | undefined> = new Set([
+  'NoSuchKey',
+  'NotFound',
+  'InvalidRange',
+  'PreconditionFailed',
+])
 
 function asDiskError(what: string, key: string, error: unknown): DiskError {
   if (error instanceof DiskError) return error

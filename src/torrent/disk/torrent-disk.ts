@@ -24,7 +24,7 @@ import type { Segments } from './segments.ts'
 import { type PieceCache, StoredPieces } from './stored-pieces.ts'
 import type { Turns } from './turns.ts'
 import { type Checked, neverWritten, UnfinishedPiece } from './unfinished-piece.ts'
-import { verdictOf } from './verdict.ts'
+import { onlyOf, verdictOf } from './verdict.ts'
 
 /** What all torrents of a disk share. */
 export interface DiskParts {
@@ -115,6 +115,15 @@ export class TorrentDisk {
     return disk
   }
 
+  /** What the torrent is kept in. */
+  get store(): ChunkStore {
+    return this.#parts.store
+  }
+
+  get counters(): Counters {
+    return this.#parts.counters
+  }
+
   resume(): Resume {
     const blocks = new Map<number, Uint8Array>()
     for (const [piece, each] of this.#unfinished)
@@ -171,8 +180,7 @@ export class TorrentDisk {
     const isMore = (kinds.v1 && hashes.v1 === undefined) || (kinds.v2 && hashes.v2 === undefined)
     const more = isMore ? await this.#hashMore(each, kinds) : hashes
     if (verdict === 'good') await each.group?.durable
-    const { v1, v2 } = more
-    return { v1: kinds.v1 ? v1 : undefined, v2: kinds.v2 ? v2 : undefined }
+    return onlyOf(kinds, more)
   }
 
   /** Hashes that the torrent itself does not have. */
@@ -190,6 +198,27 @@ export class TorrentDisk {
     memory.write(0, bytes)
     try {
       return await memory.hashesOf(kinds)
+    } finally {
+      await memory.release()
+    }
+  }
+
+  /** Neither stored nor on its way to be. */
+  isWanted(piece: number): boolean {
+    return !this.journal.has(piece) && this.#unfinished.get(piece)?.isVerified !== true
+  }
+
+  /** Whether these are the kept bytes of the piece. What the torrent cannot say is not right. */
+  async isRight(piece: number, kept: Uint8Array): Promise<boolean> {
+    const memory = new PieceMemory(this.#around, piece)
+    try {
+      let at = 0
+      for (const [start, end] of memory.pads.missing(0, memory.length)) {
+        memory.write(start, kept.subarray(at, at + end - start))
+        at += end - start
+      }
+      if (at !== kept.length || !memory.isWhole) return false
+      return verdictOf(await memory.hashes(), this.geometry.expected(piece)) === 'good'
     } finally {
       await memory.release()
     }
