@@ -83,7 +83,7 @@ async function main(folder: string, seed: number): Promise<void> {
   // Pieces that were had are forgotten, so that there is always something to do.
   const refill = async (): Promise<void> => {
     const piece = had.splice(Math.floor(random() * had.length), 1)[0]
-    if (piece === undefined) return void (await sleep(50))
+    if (piece === undefined) return sleep(50)
     say(`clear ${piece}`)
     await disk.clearPiece(storage, piece)
     resume.have[piece >> 3]! &= ~(128 >> (piece & 7))
