@@ -48,12 +48,10 @@ export function rootOf(layer: Uint8Array, level: number, width?: number): Buffer
     const pairs = Math.ceil(count / 2)
     const above = Buffer.allocUnsafe(pairs * SHA256_BYTES)
     for (let i = 0; i < pairs; i++) {
-      const left = nodes.subarray(2 * i * SHA256_BYTES, (2 * i + 1) * SHA256_BYTES)
-      const right =
-        2 * i + 1 < count
-          ? nodes.subarray((2 * i + 1) * SHA256_BYTES, (2 * i + 2) * SHA256_BYTES)
-          : paddingAt(level)
-      hash('sha256', Buffer.concat([left, right]), 'buffer').copy(above, i * SHA256_BYTES)
+      const both = nodes.subarray(2 * i * SHA256_BYTES, (2 * i + 2) * SHA256_BYTES)
+      const isPair = 2 * i + 1 < count
+      const pair = isPair ? both : Buffer.concat([both, paddingAt(level)])
+      hash('sha256', pair, 'buffer').copy(above, i * SHA256_BYTES)
     }
     nodes = above
     count = pairs
