@@ -26,6 +26,10 @@ export async function writeScratch(
     try {
       const version = await turns.run(() => store.put(bucket, key, body))
       parts.push({ key, spans, version })
+    } catch (error) {
+      // It may be there all the same, and would be found by a later start.
+      await store.remove(bucket, key, undefined).catch(() => {})
+      throw error
     } finally {
       journal.giveUp(seq)
     }
