@@ -234,6 +234,8 @@ test('an unfinished piece that could not be put aside stays with what was writte
   chunks.failing = '/scratch/'
   const open = gateOf(chunks)
   const flushed = disk.flushPiece(storage, 1)
+  // It is on its way, and waits at the gate.
+  expect(await isSettled(flushed, 5)).toBe(false)
   disk.writeChunk(storage, 1, 0, pieceOf(of, 1).subarray(0, BLOCK_BYTES))
   disk.writeChunk(storage, 1, 3 * BLOCK_BYTES, pieceOf(of, 1).subarray(3 * BLOCK_BYTES))
   const read = (): Promise<Uint8Array> => disk.readChunk(storage, 1, 0, 2 * BLOCK_BYTES)

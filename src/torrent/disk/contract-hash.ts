@@ -77,6 +77,17 @@ export function hashPromises(open: OpenDisk): void {
     disk.writeChunk(storage, 0, 0, of.row.subarray(0, 100))
     expectBytes(await disk.hashPiece(storage, 0), of.torrent.info.pieces!.subarray(0, 20))
     expectBytes(await disk.readPiece(storage, 0), pieceOf(of, 0))
+    await disk.unregister(storage)
+    const again = await disk.register(of.torrent)
+    for (const [start, end] of [
+      [50, 30_000],
+      [20_000, 21_000],
+      [100, PIECE_BYTES],
+      [0, 100],
+    ] as const) {
+      const found = await disk.readChunk(again.storage, 0, start, end - start, start === 50)
+      expectBytes(found, pieceOf(of, 0).subarray(start, end))
+    }
   })
 
   test('what a peer sends for padding is not believed', async () => {
@@ -116,6 +127,23 @@ export function hashPromises(open: OpenDisk): void {
     writePiece(disk, storage, of, 1)
     expectBytes(await disk.hashPiece(storage, 1), of.torrent.info.pieces!.subarray(20, 40))
     expectBytes(await disk.readPiece(storage, 1), pieceOf(of, 1))
+  })
+
+  test('bytes that change while they are hashed are never taken for those that were', async () => {
+    const disk = await opened(open)
+    const pieceBytes = 4 * 1024 ** 2
+    const of = await sample({ version: 'hybrid', pieceBytes, sizes: [4 * pieceBytes] })
+    const { storage } = await disk.register(of.torrent)
+    for (let piece = 0; piece < 4; piece++) {
+      writePiece(disk, storage, of, piece)
+      const hashed = disk.hashPiece(storage, piece)
+      await new Promise((resolve) => setTimeout(resolve, 1 + 2 * piece))
+      disk.writeChunk(storage, piece, 0, noise(BLOCK_BYTES, 9))
+      const expected = of.torrent.info.pieces!.subarray(piece * 20, piece * 20 + 20)
+      const isRight = Buffer.compare(await hashed, expected) === 0
+      const found = Buffer.from(await disk.readPiece(storage, piece))
+      expect(found.equals(pieceOf(of, piece))).toBe(isRight)
+    }
   })
 
   test('a hybrid is verified only where both of its hashes agree', async () => {

@@ -120,6 +120,22 @@ export function lifePromises(open: OpenDisk): void {
     expect(resume.blocks.has(1)).toBe(false)
   })
 
+  test('what is written after a clear was called is kept, and nothing from before comes back', async () => {
+    const disk = await opened(open)
+    const of = await sample()
+    const { storage } = await disk.register(of.torrent)
+    const wrong = noise(pieceOf(of, 1).length, 9)
+    disk.writeChunk(storage, 1, 0, wrong.subarray(0, 3 * BLOCK_BYTES))
+    await disk.flushPiece(storage, 1)
+    disk.writeChunk(storage, 1, 3 * BLOCK_BYTES, wrong.subarray(3 * BLOCK_BYTES))
+    const hashed = disk.hashPiece(storage, 1)
+    const cleared = disk.clearPiece(storage, 1)
+    writePiece(disk, storage, of, 1)
+    await Promise.all([hashed, cleared])
+    expectBytes(await disk.readPiece(storage, 1), pieceOf(of, 1))
+    expectBytes(await disk.hashPiece(storage, 1), of.torrent.info.pieces!.subarray(20, 40))
+  })
+
   test('clearing a piece that has nothing is nothing', async () => {
     const disk = await opened(open)
     const of = await sample()

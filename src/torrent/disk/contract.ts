@@ -122,6 +122,8 @@ function accessPromises(open: OpenDisk): void {
     const { storage } = await disk.register(of.torrent)
     for (const { offset } of blocksOf(pieceOf(of, 1)))
       disk.writeChunk(storage, 1, offset, noise(16_384, offset + 9))
+    // Long enough for bytes to be hashed as they come.
+    await new Promise((resolve) => setTimeout(resolve, 30))
     writePiece(disk, storage, of, 1)
     expectBytes(await disk.readPiece(storage, 1), pieceOf(of, 1))
     expectBytes(await disk.hashPiece(storage, 1), of.torrent.info.pieces!.subarray(20, 40))
