@@ -14,7 +14,7 @@ import type { DiskIoBackend } from '../../src/torrent/disk-io.ts'
 
 /**
  * `chunk`: the gateway's rows in SQLite and its blobs in sealed files, in one process with the engine.
- * `slow`: chunks in memory, behind a line of `SLOW_RATE`.
+ * `slow`: the same behind a line of `SLOW_RATE`.
  */
 export type MeasuredDisk = 'memory' | 'disabled' | 'chunk' | 'slow' | 'none'
 
@@ -25,11 +25,11 @@ const SEAL = { keys: [{ id: 'bench', key: createSecretKey(Buffer.alloc(32, 7)) }
 export async function openMeasuredDisk(disk: MeasuredDisk, folder: string): Promise<DiskIoBackend> {
   if (disk === 'memory') return new MemoryDisk()
   if (disk === 'disabled') return new DisabledDisk()
-  if (disk === 'slow') return new ChunkDisk(slow((await memoryS3()).store))
   const metadata = await openMetadata({ engine: 'sqlite', path: join(folder, 'rows.db') }, SILENT)
   const blobs = { engine: 'fs', path: join(folder, 'blobs') } as const
   const storage = await openStorage({ ...blobs, seal: SEAL }, SILENT)
-  return new ChunkDisk((await memoryS3(metadata, storage)).store)
+  const { store } = await memoryS3(metadata, storage)
+  return new ChunkDisk(disk === 'slow' ? slow(store) : store)
 }
 
 /** Its puts wait for one another, as on a line of so many bytes a second. */

@@ -4,6 +4,7 @@
 
 Tells its port, then "done" once it has everything; a seed goes on until its standard input ends.
 """
+import os
 import sys
 import time
 
@@ -12,7 +13,7 @@ import libtorrent as lt
 role, torrent, folder, *peers = sys.argv[1:]
 session = lt.session(
     {
-        "listen_interfaces": "127.0.0.1:0",
+        "listen_interfaces": "127.0.0.1:" + os.environ.get("PORT", "0"),
         "enable_dht": False,
         "enable_lsd": False,
         "enable_upnp": False,
