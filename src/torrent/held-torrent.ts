@@ -94,6 +94,8 @@ export class HeldTorrent {
   /** Files that have to be read from the swarm although there are objects: these are damaged. */
   readonly damaged: Set<number> = new Set()
   readonly waits: PieceWaits = new PieceWaits()
+  /** Pieces that readers want before others, and how many do. */
+  readonly demand: Map<number, number> = new Map()
   /** Aborted when the torrent is removed, or the session closes. */
   readonly ending: AbortController = new AbortController()
   #interrupted = Promise.withResolvers<unknown>()

@@ -12,6 +12,8 @@ export interface SessionOptions {
   readonly seeds: boolean
   /** Serving ends once so many times the size was sent; 0: never. */
   readonly seedRatio: number
+  /** Ratios are looked at so often, in milliseconds. */
+  readonly lookMs: number
   /** A torrent whose store fails is tried again after this, each time twice as late. */
   readonly retryMs: number
   readonly retryMaxMs: number
@@ -20,6 +22,7 @@ export interface SessionOptions {
 export const SESSION_DEFAULTS: SessionOptions = {
   seeds: true,
   seedRatio: 0,
+  lookMs: 5000,
   retryMs: 1000,
   retryMaxMs: 60_000,
 }

@@ -31,8 +31,7 @@ import { writeMetainfo } from './write-metainfo.ts'
 
 /** Torrents in one session, at most. */
 const TORRENTS_MAX = 10_000
-/** Ratios are looked at so often. */
-const TICK_MS = 5000
+const NO_PIECES = new Uint8Array(0)
 
 export class TorrentSession implements AsyncDisposable {
   readonly #parts: SessionParts
@@ -73,7 +72,7 @@ export class TorrentSession implements AsyncDisposable {
           log.warn('a torrent could not be removed', { torrent: record.id, error }),
         )
     }
-    this.#ticker = setInterval(() => this.#tick(), TICK_MS).unref()
+    this.#ticker = setInterval(() => this.#tick(), this.#parts.options.lookMs).unref()
   }
 
   /** Aborted when the session closes: nobody is kept waiting any more. */
@@ -119,10 +118,11 @@ export class TorrentSession implements AsyncDisposable {
     if (this.#torrents.size >= TORRENTS_MAX)
       throw new TorrentError(`there are ${TORRENTS_MAX} torrents already: remove some`)
     const torrent = new HeldTorrent(record)
+    const metainfo = input.metainfo && this.#reachable(input.metainfo)
+    if (metainfo !== undefined) torrent.learn(metainfo, NO_PIECES)
     this.#torrents.set(record.id, torrent)
     try {
-      if (input.metainfo !== undefined)
-        await registry.putMetainfo(record.id, writeMetainfo(this.#reachable(input.metainfo)))
+      if (metainfo !== undefined) await registry.putMetainfo(record.id, writeMetainfo(metainfo))
       await registry.put(record)
     } catch (error) {
       this.#torrents.delete(record.id)
@@ -188,9 +188,12 @@ export class TorrentSession implements AsyncDisposable {
 
   /** These pieces before all others. */
   prioritise(torrent: HeldTorrent, pieces: readonly number[]): void {
-    const engine = this.#engine
-    if (pieces.length > 0 && engine?.status(torrent.id) !== undefined)
-      engine.prioritise(torrent.id, pieces)
+    if (this.#isAtWork(torrent)) this.#engine!.prioritise(torrent.id, pieces)
+  }
+
+  /** In no hurry any more. */
+  relax(torrent: HeldTorrent, pieces: readonly number[]): void {
+    if (this.#isAtWork(torrent)) this.#engine!.relax(torrent.id, pieces)
   }
 
   /** Goes up whenever bytes of the torrent come. */
@@ -213,8 +216,13 @@ export class TorrentSession implements AsyncDisposable {
     await this.#engine?.[Symbol.asyncDispose]()
   }
 
+  #isAtWork(torrent: HeldTorrent): boolean {
+    return this.#engine?.status(torrent.id) !== undefined
+  }
+
   get #living(): TorrentLives {
-    if (this.#lives === undefined) throw new S3Error('SlowDown', { message: 'Torrents are still starting.' })
+    if (this.#lives === undefined)
+      throw new S3Error('SlowDown', { message: 'Torrents are still starting.' })
     return this.#lives
   }
 

@@ -148,16 +148,22 @@ export class TorrentLives {
 
   async #open(torrent: HeldTorrent): Promise<void> {
     const { record } = torrent
-    if (torrent.contents === undefined) {
-      const stored = await this.#parts.registry.metainfo(record.id)
-      if (stored !== undefined) await this.#register(torrent, readMetainfo(stored))
-      else if (record.magnet === undefined)
-        throw new TorrentError('its .torrent file is gone from the registry')
+    if (torrent.storage === undefined) {
+      const metainfo = torrent.contents?.metainfo ?? (await this.#stored(torrent))
+      if (metainfo !== undefined) await this.#register(torrent, metainfo)
     }
     for (const file of torrent.unkept()) this.#assembly.ask(torrent, file)
     if (torrent.contents === undefined || !torrent.isWhole || record.seeds)
       await this.#addToEngine(torrent)
     this.#settle(torrent)
+  }
+
+  /** Undefined: of a magnet link whose info is not known. */
+  async #stored({ record }: HeldTorrent): Promise<Metainfo | undefined> {
+    const stored = await this.#parts.registry.metainfo(record.id)
+    if (stored !== undefined) return readMetainfo(stored)
+    if (record.magnet !== undefined) return undefined
+    throw new TorrentError('its .torrent file is gone from the registry')
   }
 
   async #addToEngine(torrent: HeldTorrent): Promise<void> {
@@ -169,6 +175,8 @@ export class TorrentLives {
       const { host, port } = peerOf(peer)!
       this.#engine.addPeer(id, host, port)
     }
+    const urgent = [...torrent.demand.keys()]
+    if (urgent.length > 0) this.#engine.prioritise(id, urgent)
   }
 
   #sourceOf(torrent: HeldTorrent): TorrentSource {
