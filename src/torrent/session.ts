@@ -186,6 +186,13 @@ export class TorrentSession implements AsyncDisposable {
     await this.#living.refetch(torrent, damaged)
   }
 
+  /** The disk has found that a piece is not there any more. */
+  lose(id: string, piece: number): void {
+    const torrent = this.#torrents.get(id)
+    if (torrent?.contents?.progress.has(piece) !== true) return
+    this.#living.refetch(torrent, [piece]).catch((error: unknown) => torrent.interrupt(error))
+  }
+
   /** These pieces before all others. */
   prioritise(torrent: HeldTorrent, pieces: readonly number[]): void {
     if (this.#isAtWork(torrent)) this.#engine!.prioritise(torrent.id, pieces)
