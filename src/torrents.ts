@@ -79,7 +79,7 @@ export function openTorrents({ config, api, facts, clock, meter, log }: Torrents
     facts: heldFacts(facts, session),
     desk: new SessionDesk(session),
     async start() {
-      const engine = await openEngine(config, disk, session.events).catch((error: unknown) => {
+      const engine = await openEngine(config.engine, disk, config, session.events).catch((error: unknown) => {
         throw error instanceof Error ? new StartError(`torrents: ${error.message}`) : error
       })
       log.info('torrents', { engine: engine.name, host: config.listen.host, port: engine.port })

@@ -62,7 +62,7 @@ export class TorrentAdmin {
     }
     const query = new URLSearchParams()
     for (const [name, value] of Object.entries(request))
-      if (value !== undefined) query.set(name, String(value))
+      if (value !== undefined) query.set(name, textOf(value))
     const headers = { 'content-type': 'application/x-bittorrent' }
     // As signatures have it: a space is %20.
     const path = `${PLACE}?${query.toString().replaceAll('+', '%20')}`
@@ -139,6 +139,11 @@ function unescaped(text: string): string {
     .replaceAll('&#39;', "'")
     .replaceAll('&apos;', "'")
     .replaceAll('&amp;', '&')
+}
+
+/** Lists with commas. */
+function textOf(value: unknown): string {
+  return Array.isArray(value) ? value.join(',') : `${value as string | boolean}`
 }
 
 function newsOf(event: string): TorrentNews | undefined {

@@ -39,7 +39,7 @@ export class Assembly {
 
   /** Resolves once nothing of a torrent that has ended is under way. */
   async idle(torrent: HeldTorrent): Promise<void> {
-    await Promise.all(this.#underWay.get(torrent) ?? [])
+    await Promise.all([...(this.#underWay.get(torrent) ?? [])])
   }
 
   #next(): void {

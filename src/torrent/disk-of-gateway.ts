@@ -61,5 +61,5 @@ function asOwners(api: S3Api, ownerOf: OwnerOf): S3Api {
     async (input, call) =>
       (handler as AnyHandler)(input, { ...call, requester: await ownerOf(input.Bucket ?? '') }),
   ])
-  return Object.fromEntries(handlers) as S3Api
+  return Object.fromEntries(handlers)
 }

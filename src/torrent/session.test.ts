@@ -29,8 +29,9 @@ const SHOW = await made({
 })
 
 const state = (rig: Rig, id = SHOW.id): string => rig.session.status(id).state
-const becomes = (rig: Rig, wanted: string, id = SHOW.id): Promise<unknown> =>
-  expect.poll(() => state(rig, id), { interval: 5 }).toBe(wanted)
+async function becomes(rig: Rig, wanted: string, id = SHOW.id): Promise<void> {
+  await expect.poll(() => state(rig, id), { interval: 5 }).toBe(wanted)
+}
 
 async function expectShow(rig: Rig, prefix = 'in/show/'): Promise<void> {
   for (const [path, bytes] of Object.entries(SHOW.contents))

@@ -115,7 +115,7 @@ test('what is put through the gateway is seen at once; an upload that fails is i
 test('a store that is away is no fault of the torrent: it is tried again', async () => {
   const { rig, watch } = await start()
   await rig.put('inbox/x.torrent', FILM.file)
-  const { add } = rig.session
+  const add = rig.session.add.bind(rig.session)
   rig.session.add = () => Promise.reject(new S3Error('SlowDown'))
   await expect(watch.look()).rejects.toThrow(S3Error)
   expect(await rig.keys()).toEqual(['inbox/x.torrent'])
