@@ -45,7 +45,7 @@ export interface TorrentsConfig {
 
 const GIB: number = 2 ** 30
 const RATE = '0 (no bound) to 100GiB'
-const WATCHED = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](\/[^\0-\x1f]{0,500})?$/
+const WATCHED = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](\/\P{Cc}{0,500})?$/u
 
 export const TORRENTS: z.ZodType<
   TorrentsSettings<number>,

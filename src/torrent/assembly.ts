@@ -39,7 +39,8 @@ export class Assembly {
 
   /** Resolves once nothing of a torrent that has ended is under way. */
   async idle(torrent: HeldTorrent): Promise<void> {
-    await Promise.all([...(this.#underWay.get(torrent) ?? [])])
+    const running = this.#underWay.get(torrent)
+    if (running !== undefined) await Promise.all(running)
   }
 
   #next(): void {
