@@ -5,10 +5,10 @@
 import { ASSEMBLING } from '../api/access.ts'
 import type { Call, Requester, S3Api } from '../api/operations.ts'
 import { ChunkDisk } from './disk/chunk-disk.ts'
+import { ChunkFiles } from './disk/chunk-files.ts'
 import { S3ChunkStore } from './disk/s3-chunk-store.ts'
 import { torrentS3 } from './disk/torrent-s3.ts'
 import type { FileStore } from './file-store.ts'
-import { payloadOf } from '../api/payload-of.ts'
 
 export interface TorrentFiles {
   readonly disk: ChunkDisk
@@ -28,30 +28,7 @@ export function createTorrentDisk(api: S3Api, ownerOf: OwnerOf, budgetBytes: num
     budgetBytes,
     onLost: ({ id }, piece) => made.onLost(id, piece),
   })
-  const files: FileStore = {
-    async assemble(storage, file, { bucket, key }) {
-      const torrent = disk.torrentOf(storage).torrent
-      const { offset, sizeBytes } = torrent.info.files[file]!
-      const { pieceBytes } = torrent.info
-      async function* body(): AsyncGenerator<Uint8Array> {
-        for (let at = offset; at < offset + sizeBytes;) {
-          const piece = Math.floor(at / pieceBytes)
-          const end = Math.min((piece + 1) * pieceBytes, offset + sizeBytes)
-          yield await disk.readChunk(storage, piece, at - piece * pieceBytes, end - at, true)
-          at = end
-        }
-      }
-      const requester = await ownerOf(bucket)
-      const { ETag: etag = '' } = await api.PutObject!(
-        { Bucket: bucket, Key: key, Body: payloadOf(body()) },
-        { ...call, requester, signal: new AbortController().signal },
-      )
-      return etag
-    },
-    adopt: async () => [],
-    scrub: async () => [],
-  }
-  return Object.assign(made, { disk, files })
+  return Object.assign(made, { disk, files: new ChunkFiles(disk) })
 }
 
 /** An S3 in which everything is done in the name of the bucket's owner. */

@@ -131,6 +131,10 @@ export class PlainFiles implements FileStore {
     return adopted
   }
 
+  async adoptFrom(): Promise<readonly number[]> {
+    return []
+  }
+
   async scrub(storage: number, pieces: readonly number[] | undefined): Promise<readonly number[]> {
     const found = [...this.damaged].filter(
       (piece) => pieces === undefined || pieces.includes(piece),

@@ -242,20 +242,24 @@ export class TorrentLives {
     if (torrent.contents!.progress.pieces === 0) await this.#adopt(torrent)
   }
 
-  /** Objects that are there already may be the files. */
+  /** Bytes that are in the bucket already are not downloaded: of objects at the files' keys, and of other torrents. */
   async #adopt(torrent: HeldTorrent): Promise<void> {
     const { api, files } = this.#parts
     const { bucket } = torrent.record
     const { metainfo, keys, progress } = torrent.contents!
+    const storage = torrent.storage!
     const call = await callFor(this.#parts, bucket)
+    const take = (pieces: readonly number[]): void => {
+      for (const piece of pieces) progress.add(piece)
+      if (pieces.length > 0) this.#fresh.delete(torrent)
+    }
     for (const file of torrent.wanted) {
       const { sizeBytes } = metainfo.info.files[file]!
       const place = { bucket, key: keys[file]! }
       if (sizeBytes === 0 || (await sizeOf(api, place, call)) !== sizeBytes) continue
-      const pieces = await files.adopt(torrent.storage!, file, place)
-      for (const piece of pieces) progress.add(piece)
-      if (pieces.length > 0) this.#fresh.delete(torrent)
+      take(await files.adopt(storage, file, place))
     }
+    if (!torrent.isWhole) take(await files.adoptFrom(storage, []))
   }
 
   /** All that is wanted is kept: it is done, and goes on to serve peers, or not. */
@@ -269,9 +273,12 @@ export class TorrentLives {
   }
 }
 
-/** What a torrent keeps beside objects stands in a folder of its own, whose name no file of a torrent has. */
-export function placeOfDisk({ bucket, prefix }: TorrentRecord): DiskPlace {
-  return { bucket, prefix: `${prefix}.torrent/` }
+/**
+ * What torrents keep beside objects stands in one folder of the bucket, whose name no file of a torrent has:
+ * so it is in no listing of a prefix, and what one has another finds.
+ */
+export function placeOfDisk({ bucket }: TorrentRecord): DiskPlace {
+  return { bucket, prefix: '' }
 }
 
 /** Whether it may be gone by itself: a store that is away or full. */
