@@ -94,7 +94,8 @@ function sluice(gateway: Gateway, ...words: readonly string[]): Promise<string> 
 }
 
 function aws(gateway: Gateway, ...words: readonly string[]): Promise<string> {
-  return succeed(['/usr/bin/aws', ...words], { env: awsEnvironment(gateway) })
+  const command = ['/usr/bin/aws', '--endpoint-url', gateway.endpoint, ...words]
+  return succeed(command, { env: awsEnvironment(gateway) })
 }
 
 interface Listed {
@@ -113,7 +114,15 @@ const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes)
 
 async function expectWhole(gateway: Gateway, { bytes }: Seed, prefix: string): Promise<void> {
   const where = temporary()
-  await aws(gateway, 's3', 'cp', '--quiet', '--recursive', `s3://media/${prefix}show`, where)
+  await aws(
+    gateway,
+    's3',
+    'cp',
+    '--only-show-errors',
+    '--recursive',
+    `s3://media/${prefix}show`,
+    where,
+  )
   for (const path of Object.keys(SIZES))
     expect(sha256(readFileSync(join(where, path))), path).toBe(sha256(bytes(path)))
 }
@@ -161,7 +170,7 @@ describe.each(ENGINES)('%s', (engine) => {
     expect(readFileSync(part).equals(film.subarray(-1000))).toBe(true)
     expect((await listed(gateway)).pieces).toBeLessThan(45)
     const copy = join(temporary(), 'film.mkv')
-    await aws(gateway, 's3', 'cp', '--quiet', 's3://media/in/show/film.mkv', copy)
+    await aws(gateway, 's3', 'cp', '--only-show-errors', 's3://media/in/show/film.mkv', copy)
     expect(sha256(readFileSync(copy))).toBe(sha256(film))
     await expect
       .poll(async () => (await listed(gateway)).filesDone, { timeout: 60 * SECONDS })

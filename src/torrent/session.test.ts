@@ -204,7 +204,7 @@ test('so it does where the store fails in the middle, or when an object is made'
   const rig = await start([SHOW], {}, (engine) => (engine.pieceMs = 2))
   rig.files.failing = new S3Error('SlowDown')
   await rig.add(SHOW.file)
-  await expect.poll(() => rig.engine.came.length).toBeGreaterThan(2)
+  await expect.poll(() => rig.engine.came.length).toBeGreaterThan(0)
   rig.disk.failing = new DiskError('away')
   await becomes(rig, 'waiting')
   rig.disk.failing = undefined
