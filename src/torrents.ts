@@ -33,6 +33,8 @@ export interface TorrentsParts {
   readonly clock: Clock
   readonly meter: Meter
   readonly log: Log
+  /** Absent: the one that is configured. */
+  readonly open?: typeof openEngine
 }
 
 export interface Torrents {
@@ -46,7 +48,15 @@ export interface Torrents {
   close(): Promise<void>
 }
 
-export function openTorrents({ config, api, facts, clock, meter, log }: TorrentsParts): Torrents {
+export function openTorrents({
+  config,
+  api,
+  facts,
+  clock,
+  meter,
+  log,
+  open = openEngine,
+}: TorrentsParts): Torrents {
   const outbound = new Outbound(config.allow, 'torrents.allow')
   const ownerOf = async (bucket: string): Promise<Requester> => {
     const { owner } = await facts.bucket(bucket)
@@ -79,9 +89,11 @@ export function openTorrents({ config, api, facts, clock, meter, log }: Torrents
     facts: heldFacts(facts, session),
     desk: new SessionDesk(session),
     async start() {
-      const engine = await openEngine(config.engine, disk, config, session.events).catch((error: unknown) => {
-        throw error instanceof Error ? new StartError(`torrents: ${error.message}`) : error
-      })
+      const engine = await open(config.engine, disk, config, session.events).catch(
+        (error: unknown) => {
+          throw error instanceof Error ? new StartError(`torrents: ${error.message}`) : error
+        },
+      )
       log.info('torrents', { engine: engine.name, host: config.listen.host, port: engine.port })
       await session.start(engine)
       watch?.start()

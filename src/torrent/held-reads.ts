@@ -22,6 +22,8 @@ export const READ_DEFAULTS: ReadOptions = { idleMs: 30_000, firstMs: 45_000 }
 const AHEAD_BYTES: number = 4 * 1024 ** 2
 const AHEAD_PIECES_LEAST = 2
 const AHEAD_PIECES_MOST = 64
+/** How often a reader looks whether what he waits for is only to be written. */
+const HURRY_MS = 50
 /** Handed on at once. */
 const CHUNK_BYTES: number = 512 * 1024
 
@@ -61,8 +63,7 @@ export class HeldReads {
     try {
       for (let piece = span.first; piece < span.end; piece++) {
         wanted.reach(piece, Math.min(span.end, piece + window))
-        if (!progress.has(piece))
-          await torrent.waits.wait(piece, this.#patience(torrent, totalMs), signal)
+        if (!progress.has(piece)) await this.#arrival(torrent, piece, totalMs, signal)
         totalMs = Infinity
         const from = Math.max(offset + start - piece * pieceBytes, 0)
         const to = Math.min(offset + end - piece * pieceBytes, pieceBytes)
@@ -74,6 +75,30 @@ export class HeldReads {
     } finally {
       wanted.drop()
     }
+  }
+
+  /** The disk lets a verified piece wait for others, so that they are written together: not while it is waited for. */
+  async #arrival(
+    torrent: HeldTorrent,
+    piece: number,
+    totalMs: number,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const timer = setInterval(() => this.#hurry(torrent, piece), HURRY_MS)
+    try {
+      await torrent.waits.wait(piece, this.#patience(torrent, totalMs), signal)
+    } finally {
+      clearInterval(timer)
+    }
+  }
+
+  #hurry({ storage }: HeldTorrent, piece: number): void {
+    if (storage === undefined) return
+    const isVerified = this.#disk
+      .cachedPieces(storage)
+      .some((cached) => cached.piece === piece && cached.isVerified && cached.dirtyBytes > 0)
+    // Where it fails, the disk tries again, and the engine hears of it.
+    if (isVerified) this.#disk.flushPiece(storage, piece).catch(() => undefined)
   }
 
   #read(torrent: HeldTorrent, piece: number, offset: number, length: number): Promise<Uint8Array> {
