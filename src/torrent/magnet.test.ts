@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { peerOf, readMagnet } from './magnet.ts'
+import { peerOf, readMagnet, writeMagnet } from './magnet.ts'
 import { TorrentError } from './metainfo.ts'
 
 const V1 = '0123456789abcdef0123456789abcdef01234567'
@@ -16,6 +16,18 @@ test('a link tells hashes, name, trackers, web seeds, peers and wanted files', (
     webSeeds: ['http://s.example/x'],
     peers: ['10.0.0.1:6881'],
     files: ['0', '2-4'],
+  })
+})
+
+test('what is written is read as it was, without what is not meant to go on', () => {
+  const link = `magnet:?xt=urn:btih:${V1}&xt=urn:btmh:1220${V2}&dn=a%26b&tr=http://t.example/a%3Fx=1&ws=http://10.0.0.1/&so=1&x.pe=h:1`
+  const magnet = readMagnet(link)
+  const again = readMagnet(writeMagnet(magnet, ['http://s.example/?a=1&b=2']))
+  expect(again).toEqual({
+    ...magnet,
+    webSeeds: ['http://s.example/?a=1&b=2'],
+    peers: [],
+    files: undefined,
   })
 })
 

@@ -55,6 +55,21 @@ export function readMagnet(link: string): Magnet {
   }
 }
 
+/** The link with nothing but its hashes, its name, its trackers, and these web seeds. */
+export function writeMagnet(
+  { v1, v2, name, trackers }: Magnet,
+  webSeeds: readonly string[],
+): string {
+  const topics = [...(v1 ? [`urn:btih:${v1}`] : []), ...(v2 ? [`urn:btmh:1220${v2}`] : [])]
+  const words = topics.map((topic) => `xt=${topic}`)
+  const add = (key: string, value: string): unknown =>
+    words.push(`${key}=${encodeURIComponent(value)}`)
+  if (name !== undefined) add('dn', name)
+  for (const tracker of trackers) add('tr', tracker)
+  for (const seed of webSeeds) add('ws', seed)
+  return `magnet:?${words.join('&')}`
+}
+
 function first(
   topics: readonly string[],
   scheme: string,

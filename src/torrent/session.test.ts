@@ -140,6 +140,24 @@ test('a magnet link may name its files; where it names none there are, it ends w
   await becomes(rig, 'seeding')
 })
 
+test('a magnet link replaces no object of others, and brings no web seed of a private network', async () => {
+  const rig = await start([SHOW], {}, (engine) => (engine.isDead = true))
+  await rig.put('in/show/one.bin', Buffer.from('mine'))
+  const sources: string[] = []
+  const add = rig.engine.add.bind(rig.engine)
+  rig.engine.add = (order) => {
+    if ('magnet' in order.source) sources.push(order.source.magnet)
+    return add(order)
+  }
+  await rig.add(`magnet:?xt=urn:btih:${SHOW.id}&ws=http://10.0.0.1/x&ws=http://example.com/x`)
+  rig.engine.isDead = false
+  await becomes(rig, 'error')
+  expect(rig.session.status(SHOW.id).problem).toContain('other objects stand at in/show/one.bin')
+  expect((await rig.bytes('in/show/one.bin')).toString()).toBe('mine')
+  expect(sources).toEqual([expect.stringMatching(/^magnet:.*example\.com/)])
+  expect(sources[0]).not.toContain('10.0.0.1')
+})
+
 test('a torrent is added by URL and from an object too; what is no torrent is refused with a reason', async () => {
   const url = 'http://example.com/show.torrent'
   const rig = await start([SHOW], { urls: { [url]: SHOW.file } })

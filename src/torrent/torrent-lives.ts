@@ -11,7 +11,7 @@ import { DiskError, type DiskPlace, type Registered } from './disk-io.ts'
 import type { TorrentEngine, TorrentSource } from './engine.ts'
 import { HeldKeys } from './held-keys.ts'
 import { AGAIN, type HeldTorrent } from './held-torrent.ts'
-import { peerOf, readMagnet } from './magnet.ts'
+import { peerOf, readMagnet, writeMagnet } from './magnet.ts'
 import { type Info, type Metainfo, TorrentError } from './metainfo.ts'
 import { readMetainfo } from './read-metainfo.ts'
 import type { TorrentRecord } from './registry.ts'
@@ -181,11 +181,18 @@ export class TorrentLives {
 
   #sourceOf(torrent: HeldTorrent): TorrentSource {
     const { contents, storage, record } = torrent
-    if (contents === undefined)
-      return { magnet: record.magnet!, onInfo: (info) => this.#learnt(torrent, info) }
+    if (contents === undefined) {
+      const magnet = readMagnet(record.magnet!)
+      const link = writeMagnet(magnet, this.#reachable(magnet.webSeeds))
+      return { magnet: link, onInfo: (info) => this.#learnt(torrent, info) }
+    }
     const resume = { have: contents.progress.have(), blocks: NO_BLOCKS }
     const registered = this.#takeFresh(torrent) ?? { storage: storage!, resume }
     return { metainfo: writeMetainfo(contents.metainfo), registered }
+  }
+
+  #reachable(urls: readonly string[]): readonly string[] {
+    return urls.filter((url) => this.#parts.refusal(url) === undefined)
   }
 
   #takeFresh(torrent: HeldTorrent): Registered | undefined {
@@ -203,7 +210,7 @@ export class TorrentLives {
         info,
         pieceLayers: new Map(),
         trackers: trackers.map((tracker) => [tracker]),
-        webSeeds: webSeeds.filter((url) => this.#parts.refusal(url) === undefined),
+        webSeeds: this.#reachable(webSeeds),
         comment: undefined,
         createdBy: undefined,
         createdAt: undefined,
