@@ -4,7 +4,15 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -12,6 +20,7 @@ import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, test } from 'vitest'
 import { type Gateway, startGateway } from '../harness/gateway.ts'
 import { awsEnvironment, succeed } from '../harness/shell.ts'
+import { readMetainfo } from '../../src/torrent/read-metainfo.ts'
 import { hasNative } from '../../src/torrent/libtorrent/native.ts'
 
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
@@ -72,16 +81,22 @@ async function seed(version: string, rate: number): Promise<Seed> {
   throw new Error('the seed has ended')
 }
 
-async function gatewayWith(engine: string, dataDir?: string, port?: number): Promise<Gateway> {
+interface Start {
+  readonly dataDir?: string
+  readonly port?: number
+  readonly env?: Readonly<Record<string, string>>
+}
+
+async function gatewayWith(engine: string, { env, ...start }: Start = {}): Promise<Gateway> {
   const gateway = await startGateway({
-    ...(dataDir !== undefined && { dataDir }),
-    ...(port !== undefined && { port }),
+    ...start,
     env: {
       SLUICE_TORRENTS_ENGINE: engine,
       SLUICE_TORRENTS_HOST: '127.0.0.1',
       SLUICE_TORRENTS_PORT: '0',
       SLUICE_TORRENTS_READ_TIMEOUT: '20s',
       SLUICE_BUCKETS: 'media',
+      ...env,
     },
   })
   gateways.push(gateway)
@@ -111,6 +126,10 @@ async function listed(gateway: Gateway): Promise<Listed> {
 }
 
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
+
+function idOf({ torrent }: Seed): string {
+  return readMetainfo(readFileSync(torrent)).info.hashes.v1!.toString('hex')
+}
 
 async function expectWhole(gateway: Gateway, { bytes }: Seed, prefix: string): Promise<void> {
   const where = temporary()
@@ -181,7 +200,7 @@ describe.each(ENGINES)('%s', (engine) => {
   test('after kill -9 in the middle of a download it goes on with every piece that it had', async () => {
     const seeded = await seed('v1', 4 * MIB)
     const dataDir = temporary()
-    const first = await gatewayWith(engine, dataDir)
+    const first = await gatewayWith(engine, { dataDir })
     const words = ['--bucket', 'media', '--prefix', 'in', '--peer', seeded.peer]
     await sluice(first, 'add', seeded.torrent, ...words)
     await expect
@@ -190,7 +209,7 @@ describe.each(ENGINES)('%s', (engine) => {
     const before = await listed(first)
     expect(before.pieces).toBeLessThan(before.pieceCount)
     await first.kill()
-    const second = await gatewayWith(engine, dataDir, first.port)
+    const second = await gatewayWith(engine, { dataDir, port: first.port })
     const after = await listed(second)
     expect(after.pieces).toBeGreaterThanOrEqual(before.pieces)
     await expect
@@ -202,9 +221,7 @@ describe.each(ENGINES)('%s', (engine) => {
   test('a magnet link is downloaded, and a file of it streamed to standard output', async () => {
     const seeded = await seed('v1', 0)
     const gateway = await gatewayWith(engine)
-    const { readMetainfo } = await import('../../src/torrent/read-metainfo.ts')
-    const { hashes } = readMetainfo(readFileSync(seeded.torrent)).info
-    const link = `magnet:?xt=urn:btih:${hashes.v1!.toString('hex')}&x.pe=${seeded.peer}`
+    const link = `magnet:?xt=urn:btih:${idOf(seeded)}&x.pe=${seeded.peer}`
     await sluice(gateway, 'add', link, '--bucket', 'media', '--wait')
     const text = await sluice(gateway, 'stream', 'show', 'extras/notes.txt')
     expect(text).toBe(seeded.bytes('extras/notes.txt').toString())
@@ -212,4 +229,67 @@ describe.each(ENGINES)('%s', (engine) => {
     await sluice(gateway, 'rm', 'show', '--data')
     expect(await aws(gateway, 's3', 'ls', '--recursive', 's3://media/')).toBe('')
   })
+
+  test('a magnet link that is put into the watched folder is downloaded beside it', async () => {
+    const seeded = await seed('v1', 0)
+    const gateway = await gatewayWith(engine, { env: { SLUICE_TORRENTS_WATCH: 'media/inbox' } })
+    const link = join(temporary(), 'link')
+    writeFileSync(link, `magnet:?xt=urn:btih:${idOf(seeded)}&x.pe=${seeded.peer}\n`)
+    await aws(gateway, 's3', 'cp', '--only-show-errors', link, 's3://media/inbox/it.magnet')
+    const status = 's3://media/inbox/it.magnet.status.json'
+    const state = (): Promise<string> => aws(gateway, 's3', 'cp', status, '-').catch(String)
+    await expect.poll(state, { timeout: 60 * SECONDS }).toContain('"state": "done"')
+    await expectWhole(gateway, seeded, 'inbox/it/')
+  })
+
+  test('a flipped bit of what is stored is never served: the file is got from the swarm again', async () => {
+    const seeded = await seed('v1', 0)
+    const key = join(temporary(), 'key')
+    writeFileSync(key, randomBytes(32).toString('base64'))
+    const dataDir = temporary()
+    const gateway = await gatewayWith(engine, { dataDir, env: { SLUICE_SEAL_KEY_FILE: key } })
+    const words = ['--bucket', 'media', '--prefix', 'in', '--peer', seeded.peer, '--wait']
+    await sluice(gateway, 'add', seeded.torrent, ...words)
+    await expectWhole(gateway, seeded, 'in/')
+    flipBit(join(dataDir, 'objects'))
+    const copy = join(temporary(), 'film.mkv')
+    await aws(gateway, 's3', 'cp', '--only-show-errors', 's3://media/in/show/film.mkv', copy)
+    expect(sha256(readFileSync(copy))).toBe(sha256(seeded.bytes('film.mkv')))
+    await expect
+      .poll(async () => (await listed(gateway)).filesDone, { timeout: 60 * SECONDS })
+      .toBe(3)
+    expect(await sluice(gateway, 'scrub', 'show')).toContain('Nothing is wrong')
+    await expectWhole(gateway, seeded, 'in/')
+  })
+})
+
+/** In the middle of the largest blob. */
+function flipBit(folder: string): void {
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+  const largest = files.toSorted((a, b) => statSync(b).size - statSync(a).size)[0]!
+  const bytes = readFileSync(largest)
+  bytes[bytes.length >> 1]! ^= 1
+  writeFileSync(largest, bytes)
+}
+
+test('a torrent of objects is made and verified by the commands', async () => {
+  const gateway = await startGateway({ env: { SLUICE_BUCKETS: 'media' } })
+  gateways.push(gateway)
+  const folder = join(temporary(), 'show')
+  mkdirSync(folder)
+  writeFileSync(join(folder, 'a.bin'), randomBytes(300_000))
+  writeFileSync(join(folder, 'b.bin'), randomBytes(5))
+  await aws(gateway, 's3', 'cp', '--only-show-errors', '--recursive', folder, 's3://media/x/show/')
+  const out = join(temporary(), 'show.torrent')
+  const made = await sluice(gateway, 'create', 's3://media/x/show/', '--out', out)
+  expect(made).toContain('2 files (293.0 KiB)')
+  expect(readMetainfo(readFileSync(out)).info.name).toBe('show')
+  expect(await sluice(gateway, 'verify', out, 's3://media/x/show/')).toContain('Nothing differs')
+  writeFileSync(join(folder, 'b.bin'), randomBytes(5))
+  await aws(gateway, 's3', 'cp', '--only-show-errors', '--recursive', folder, 's3://media/x/show/')
+  await expect(sluice(gateway, 'verify', out, 's3://media/x/show/')).rejects.toThrow(
+    'has other bytes: b.bin',
+  )
 })

@@ -6,9 +6,7 @@ import { readInfo } from './read-metainfo.ts'
 
 function infoOf(name: string, paths: readonly (readonly string[])[]): Info {
   const files = paths.map((path): Encodable => ({ length: 10, path }))
-  return readInfo(
-    bencode({ name, 'piece length': 16_384, files, pieces: new Uint8Array(20) } as Encodable),
-  )
+  return readInfo(bencode({ name, 'piece length': 16_384, files, pieces: new Uint8Array(20) }))
 }
 
 test('files stand below prefix and name, whatever a torrent calls them', () => {
