@@ -63,7 +63,10 @@ export async function openFolderDisk(
       compat: 'legacy',
     },
     meter: SILENT,
-    policies: { check: () => ({ isPublic: false, opensToWriters: false }) },
+    policies: {
+      check: () => ({ isPublic: false, opensToWriters: false }),
+      lets: () => false,
+    },
     people: { name: () => undefined, byEmail: () => undefined },
     sweep: { onError: () => {} },
   })

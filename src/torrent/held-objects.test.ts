@@ -24,13 +24,14 @@ interface Case {
 /** Nothing comes but what readers want. */
 async function start(
   prepare: (engine: FakeEngine) => void = (engine) => (engine.isHeld = true),
+  idleMs = 10_000,
 ): Promise<Case> {
   const rig = new Rig([FILM])
   await rig.start(prepare)
   rigs.push(rig)
   await rig.add(FILM.file)
   await expect.poll(() => rig.engine.asked).toContain(`add ${FILM.id}`)
-  const reads = new HeldReads(rig.session, rig.disk, { idleMs: 150, firstMs: 400 })
+  const reads = new HeldReads(rig.session, rig.disk, { idleMs, firstMs: 2 * idleMs })
   return { rig, api: { ...rig.s3.api, ...withHeldFiles(rig.s3.api, rig.session, reads) } }
 }
 
@@ -112,7 +113,7 @@ test('an object that somebody puts there is what is read, not the torrent', asyn
 })
 
 test('where nothing comes, the answer is SlowDown with a time to come again, and in the middle the answer breaks off', async () => {
-  const { rig, api } = await start((engine) => (engine.isDead = true))
+  const { rig, api } = await start((engine) => (engine.isDead = true), 300)
   const error: unknown = await api.GetObject!(ask, CALL).catch((thrown: unknown) => thrown)
   expect(error).toMatchObject({ code: 'SlowDown', status: 503, headers: { 'retry-after': '10' } })
   rig.engine.isDead = false

@@ -199,7 +199,10 @@ export class Rig implements AsyncDisposable {
       ids: new Ulids(clock),
       options: { ...OPTIONS, putBytesMax: 2 ** 30 },
       meter: SILENT,
-      policies: { check: () => ({ isPublic: false, opensToWriters: false }) },
+      policies: {
+        check: () => ({ isPublic: false, opensToWriters: false }),
+        lets: () => false,
+      },
       people: { name: () => undefined, byEmail: () => undefined },
       sweep: { onError: () => undefined },
     })
