@@ -8,6 +8,7 @@ import { DYNAMODB_OPTIONS } from './config-dynamodb-options.ts'
 import { LIMITS_OPTIONS } from './config-limits-options.ts'
 import { POSTGRES_OPTIONS } from './config-postgres-options.ts'
 import { REMOTE_STORAGE_OPTIONS } from './config-storage-options.ts'
+import { TORRENTS_OPTIONS } from './config-torrents-options.ts'
 import { WORK_OPTIONS } from './config-work-options.ts'
 
 export interface Option {
@@ -204,6 +205,7 @@ export const OPTIONS: readonly Option[] = [
     hint: 'off|on',
     help: 'on: a BitTorrent tracker at /announce, named in the torrents of objects',
   },
+  ...TORRENTS_OPTIONS,
   ...LIMITS_OPTIONS,
   ...WORK_OPTIONS,
   {

@@ -18,7 +18,19 @@ import { REPLICATION, type ReplicationSettings } from './config-replication.ts'
 import { ENCRYPTION, type EncryptionSettings } from './config-encryption.ts'
 import { keySettings, type KeySettings } from './config-seal-key.ts'
 import { S3_SHAPE, type S3Settings } from './config-s3.ts'
-import { parseDuration, parseSize, UnitError } from './config-units.ts'
+import { TORRENTS, type TorrentsSettings } from './config-torrents.ts'
+import { parseDuration } from './config-units.ts'
+import {
+  BUCKET,
+  choice,
+  duration,
+  FLAG,
+  measured,
+  PLACE,
+  PORT,
+  size,
+  TEXT,
+} from './config-values.ts'
 
 /** The file's keys; `Measure` is what sizes and durations are written as. */
 interface Shape<Measure> {
@@ -54,6 +66,7 @@ interface Shape<Measure> {
   replication: ReplicationSettings
   etag: 'md5' | 'opaque'
   torrent: { files: 'off' | 'on'; tracker: 'off' | 'on' }
+  torrents: TorrentsSettings<Measure>
   limits: {
     maxObjectSize: Measure
     minPartSize: Measure
@@ -107,43 +120,8 @@ export type ConfigInput = Loose<Shape<string | number>>
 /** The same with defaults filled in, sizes in bytes and durations in milliseconds. */
 export type Settings = Shape<number>
 
-const measured = (
-  parse: (text: string | number) => number,
-  least: number,
-  most: number,
-  words: string,
-) =>
-  z.union([z.string(), z.number()]).transform((text, context) => {
-    try {
-      const value = parse(text)
-      if (value >= least && value <= most) return value
-      context.addIssue({ code: 'custom', message: `"${text}" is out of bounds: ${words}` })
-    } catch (error) {
-      if (!(error instanceof UnitError)) throw error
-      context.addIssue({ code: 'custom', message: error.message })
-    }
-    return z.NEVER
-  })
-
-const size = (key: string, least: number, most: number, words: string) =>
-  measured(parseSize, least, most, words).prefault(preset(key))
-const duration = (key: string, least: number, most: number, words: string) =>
-  measured(parseDuration, least, most, words).prefault(preset(key))
-const choice = <const T extends readonly [string, ...string[]]>(key: string, words: T) =>
-  z.enum(words).prefault(preset(key) as T[number])
-
-const TEXT = z.string().min(1)
-/** As a file or a variable writes it. */
-const FLAG = z.union([z.boolean(), z.enum(['true', 'false']).transform((word) => word === 'true')])
-const PORT = z.int().min(0).max(65_535)
 const FOLDER = TEXT.optional()
 
-const BUCKET = z
-  .string()
-  .regex(
-    /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/,
-    'a bucket name has 3 to 63 characters of a-z, 0-9, "." and "-", and begins and ends with a letter or digit',
-  )
 const DOMAIN = z
   .string()
   .regex(
@@ -151,12 +129,6 @@ const DOMAIN = z
     'a domain is written without scheme, port and dots around it',
   )
 
-const PLACE = z
-  .string()
-  .regex(
-    /^([a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?|[0-9.]+\/([0-9]|[12][0-9]|3[0-2])|[0-9a-f:.]*:[0-9a-f:.]*(\/([0-9]{1,2}|1[01][0-9]|12[0-8]))?)$/i,
-    'a name, an address or a network (10.0.0.0/8) is expected',
-  )
 const POLICY_NAME = z
   .string()
   .regex(/^[A-Za-z0-9_.-]{1,64}$/, 'a name has 1 to 64 letters, digits, "_", "." and "-"')
@@ -273,6 +245,7 @@ function build() {
         tracker: choice('torrent.tracker', ['off', 'on']),
       })
       .prefault({}),
+    torrents: TORRENTS,
     limits: z
       .strictObject({
         maxObjectSize: size('limits.maxObjectSize', 1, 5 * 2 ** 30, '1 byte to 5GiB'),

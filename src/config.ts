@@ -19,6 +19,7 @@ import { looseKeyFiles, resolveInlineMax, resolveSeal } from './config-seal.ts'
 import { azureEngine } from './config-azure.ts'
 import { gcsEngine } from './config-gcs.ts'
 import { s3Engine } from './config-s3.ts'
+import { resolveTorrents, type TorrentsConfig } from './config-torrents.ts'
 import { refuseStrayStorageKeys } from './config-storage-keys.ts'
 import {
   checkCredential,
@@ -93,6 +94,8 @@ export interface Config {
   readonly etag: 'md5' | 'opaque'
   /** Objects have torrents. */
   readonly hasTorrents: boolean
+  /** Undefined: none are downloaded. */
+  readonly torrents: TorrentsConfig | undefined
   /** A BitTorrent tracker answers beside S3. */
   readonly hasTracker: boolean
   readonly limits: Limits
@@ -214,6 +217,7 @@ function resolveConfig(settings: Settings, raw: Raw): Config {
     etag: settings.etag,
     hasTorrents: settings.torrent.files === 'on',
     hasTracker: settings.torrent.tracker === 'on',
+    torrents: resolveTorrents(settings.torrents),
     limits: {
       maxObjectSizeBytes: limits.maxObjectSize,
       minPartSizeBytes: limits.minPartSize,

@@ -53,6 +53,7 @@ import { S3Replicas } from './replicas.ts'
 import { HttpWebhooks } from './webhooks.ts'
 import { createTorrentS3, NO_TORRENTS } from './torrent/service.ts'
 import { Tracker } from './torrent/tracker.ts'
+import type { Torrents, TorrentsParts } from './torrents.ts'
 
 export interface Server {
   /** `http://127.0.0.1:9000` */
@@ -168,7 +169,8 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
   closers.add(() => replication.stop())
   closers.add(() => accessLog.stop())
   const place = { url: config.publicUrl?.replace(/\/+$/, '') }
-  const api = withTorrents(s3, config, () => place.url ?? '')
+  const torrents = await torrentsOf(config, { api: s3, facts, log, meter: metrics })
+  const api = withTorrents(torrents?.api ?? s3, config, () => place.url ?? '')
   await declareBuckets(api, config, credentials[0]!)
   metrics.gauge('sluice_buckets', 'Buckets.', () => metadata.buckets())
   metrics.gauge(
@@ -187,7 +189,7 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
     api,
     cors,
     website,
-    facts,
+    facts: torrents?.facts ?? facts,
     users,
     registry,
     metrics,
@@ -195,6 +197,7 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
     accessLog,
     ready,
     changes,
+    torrents: torrents?.desk,
   }
   const gate = openGate(gateOptionsOf(config, parts))
   closers.add(() => gate[Symbol.dispose]())
@@ -209,6 +212,11 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
   replication.start()
   accessLog.start()
   closers.add(startCensus(metadata, log))
+  if (torrents !== undefined) {
+    // Whoever reads what is still downloaded would keep the ports open.
+    closers.add(() => torrents.close())
+    await torrents.start()
+  }
   // First of all: who follows would otherwise keep the ports open.
   closers.add(() => ending.abort())
   return {
@@ -223,6 +231,15 @@ async function start(config: Config, log: Log, closers: Closers): Promise<Server
       return ports.isWhole
     },
   }
+}
+
+async function torrentsOf(
+  { torrents }: Config,
+  parts: Omit<TorrentsParts, 'config' | 'clock'>,
+): Promise<Torrents | undefined> {
+  if (torrents === undefined) return undefined
+  const { openTorrents } = await import('./torrents.ts')
+  return openTorrents({ ...parts, config: torrents, clock: SYSTEM_CLOCK })
 }
 
 async function openPorts(
@@ -262,11 +279,13 @@ interface GateParts {
   readonly accessLog: AccessLog
   readonly ready: GateOptions['control']['ready']
   readonly changes: GateOptions['control']['changes']
+  readonly torrents: GateOptions['torrents']
 }
 
 function gateOptionsOf(config: Config, parts: GateParts): GateOptions {
   const { api, cors, website, facts, users, registry, metrics, log, accessLog, ready, changes } =
     parts
+  const { torrents } = parts
   return {
     api,
     cors,
@@ -286,6 +305,7 @@ function gateOptionsOf(config: Config, parts: GateParts): GateOptions {
       compat: config.compat,
     }),
     administration: registry,
+    ...(torrents && { torrents }),
     region: config.region,
     keysInClear: config.compat === 'legacy',
     malformedChecksum: config.compat === 'legacy' ? 'BadDigest' : 'InvalidRequest',
@@ -348,7 +368,8 @@ async function declareBuckets(api: S3Api, config: Config, owner: Credential): Pr
     access: UNRESTRICTED,
     signal: new AbortController().signal,
   }
-  for (const Bucket of config.buckets) {
+  const own = config.torrents === undefined ? [] : [config.torrents.bucket]
+  for (const Bucket of [...config.buckets, ...own]) {
     const place = config.region === 'us-east-1' ? {} : locatedIn(config.region)
     try {
       await api.CreateBucket?.({ Bucket, ...place }, call)

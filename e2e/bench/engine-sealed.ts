@@ -57,7 +57,7 @@ async function cipherAlone(gets: number): Promise<Cost> {
       decipher.setAuthTag(tag)
       const plain = decipher.update(segment)
       decipher.final()
-      ;(plain.buffer as ArrayBuffer).transfer(0)
+      plain.buffer.transfer(0)
     }
   })
 }

@@ -28,7 +28,22 @@ test('an action has a default, and is one of those that there are', () => {
   expect(understand(['config', 'check', '--port', '1']).action).toBe('check')
 })
 
+test('an action takes its words, which may be left out where the help has them in brackets', () => {
+  expect(understand(['torrent', 'add', 'magnet:?x', '--bucket', 'b'])).toMatchObject({
+    action: 'add',
+    operands: ['magnet:?x'],
+    flags: { bucket: 'b' },
+  })
+  expect(understand(['torrent', 'stream', 'id']).operands).toEqual(['id'])
+  expect(understand(['torrent', 'stream', 'id', 'file']).operands).toEqual(['id', 'file'])
+  expect(understand(['torrent', 'rm', 'id', '--data']).flags).toEqual({ data: 'true' })
+  expect(understand(['torrent'])).toMatchObject({ action: 'ls', operands: [] })
+})
+
 test.each([
+  [['torrent', 'add'], 'torrent add needs MAGNET|FILE|URL|S3-URI'],
+  [['torrent', 'ls', 'x'], 'torrent does not know what to do with x'],
+  [['torrent', 'stream', 'a', 'b', 'c'], 'torrent does not know what to do with c'],
   [['srve'], 'there is no command srve (did you mean serve?); see sluice help'],
   [['--prot', '1'], 'serve has no flag --prot (did you mean --port?)'],
   [['--port'], '--port needs a value'],

@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util'
 import { didYouMean } from '../config-nearest.ts'
 import { OPTIONS } from '../config-options.ts'
+import { TORRENT } from './torrent-command.ts'
 
 export type Flags = Readonly<Record<string, string | undefined>>
 
@@ -10,6 +11,8 @@ export interface Invocation {
   readonly command: string
   /** Of a command that has some: `print` of `config print`. */
   readonly action: string | undefined
+  /** Words behind the action, where it takes some. */
+  readonly operands: readonly string[]
   /** Settings given as flags, by flag name; `config` among them. Also the command's own; one without a value is `'true'`. */
   readonly flags: Flags
   readonly json: boolean
@@ -29,6 +32,8 @@ export interface Command {
   readonly help: string
   /** Words that may follow, with what each does; the first is meant where none is given. */
   readonly actions?: Readonly<Record<string, string>>
+  /** Words that follow an action, for the help; one in brackets may be left out. */
+  readonly operands?: Readonly<Record<string, readonly string[]>>
   /** Takes the settings' flags. */
   readonly hasSettings: boolean
   /** Takes --json. */
@@ -195,6 +200,7 @@ export const COMMANDS: readonly Command[] = [
     ],
     run: async (invocation) => (await import('./restore.ts')).restore(invocation),
   },
+  TORRENT,
   {
     name: 'healthcheck',
     help: 'exit code 0 where the configured gateway answers, else 1',
@@ -239,6 +245,7 @@ export function understand(words: readonly string[]): Invocation {
 const PLAIN: Invocation = {
   command: 'help',
   action: undefined,
+  operands: [],
   flags: {},
   json: false,
   help: false,
@@ -264,7 +271,9 @@ function readWords(command: Command, words: readonly string[]): Invocation {
     else if (names.get(token.name)?.type === 'boolean') flags[token.name] = 'true'
     else flags[token.name] = valueOf(command, names, token)
   }
-  return { command: command.name, action: actionOf(command, plain), flags, json, help }
+  const action = actionOf(command, plain)
+  const operands = help ? [] : operandsOf(command, action, plain.slice(1))
+  return { command: command.name, action, operands, flags, json, help }
 }
 
 /** Flags that the command takes, and whether a value follows. */
@@ -307,13 +316,27 @@ function valueOf(
 
 function actionOf(command: Command, plain: readonly string[]): string | undefined {
   const actions = Object.keys(command.actions ?? {})
-  const [action = actions[0], extra] = plain
-  const stray = actions.length === 0 ? action : extra
-  if (stray !== undefined)
-    throw new UsageError(`${command.name} does not know what to do with ${stray}`)
+  const [action = actions[0]] = plain
+  if (actions.length === 0 && action !== undefined)
+    throw new UsageError(`${command.name} does not know what to do with ${action}`)
   if (action !== undefined && !actions.includes(action)) {
     const hint = didYouMean(action, actions)
     throw new UsageError(`${command.name} has no ${action}${hint}; it has ${actions.join(', ')}`)
   }
   return action
+}
+
+function operandsOf(
+  command: Command,
+  action: string | undefined,
+  words: readonly string[],
+): readonly string[] {
+  const hints = command.operands?.[action ?? ''] ?? []
+  const missing = hints[words.length]
+  if (missing !== undefined && !missing.startsWith('['))
+    throw new UsageError(`${command.name} ${action} needs ${missing}`)
+  const stray = words[hints.length]
+  if (stray !== undefined)
+    throw new UsageError(`${command.name} does not know what to do with ${stray}`)
+  return words
 }

@@ -1,7 +1,6 @@
 /** `sluice doctor`: tries everything the gateway needs, and tells it as a table or as JSON. */
 import { randomBytes } from 'node:crypto'
-import { type Config, type Credential, ConfigError, loadConfig } from '../config.ts'
-import { storedCredentials } from '../data-folder.ts'
+import { type Config, ConfigError, loadConfig } from '../config.ts'
 import { nearHost } from '../near-host.ts'
 import { startServer } from '../server.ts'
 import { needsFolder } from '../server-choices.ts'
@@ -15,6 +14,7 @@ import {
   checkSync,
   isTaken,
 } from './doctor-checks.ts'
+import { targetOf } from './gateway-target.ts'
 import { healthUrl } from './healthcheck.ts'
 import { statusOf } from './status-of.ts'
 
@@ -67,10 +67,7 @@ async function examine(config: Config, health: string, look: Look): Promise<void
   const name = `sluice-doctor-${randomBytes(6).toString('hex')}`
   await look('signed request', async () => {
     if (isOurs) {
-      const scheme = tls ? 'https' : 'http'
-      const endpoint = `${scheme}://${near}:${port}`
-      const credential = credentialOf(config)
-      return checkRoundTrip({ endpoint, region: config.region, credential }, name)
+      return checkRoundTrip(targetOf(config), name)
     }
     const own = { ...config, port: 0, control: undefined, buckets: [] }
     const server = await startServer(own)
@@ -84,15 +81,6 @@ async function examine(config: Config, health: string, look: Look): Promise<void
       await server.close()
     }
   })
-}
-
-function credentialOf({
-  credentials,
-  data,
-}: Config): Pick<Credential, 'accessKeyId' | 'secretAccessKey'> {
-  const credential = credentials[0] ?? storedCredentials(data)
-  if (credential === undefined) throw new Error(`no credentials: neither configured nor in ${data}`)
-  return credential
 }
 
 async function found(check: string, find: () => string | Promise<string>): Promise<Finding> {

@@ -31,9 +31,15 @@ export function helpText(): string {
 
 export function commandHelp(command: Command): string {
   const lines = [`Usage: sluice ${commandWords(command)} [flags]`, '', `  ${command.help}`, '']
-  if (command.actions) lines.push(...table(Object.entries(command.actions)), '')
+  if (command.actions) lines.push(...table(actionLines(command)), '')
   lines.push(...flagLines(command.hasSettings, command.hasJson, command.ownFlags), '')
   return lines.join('\n')
+}
+
+function actionLines({ actions = {}, operands = {} }: Command): readonly Line[] {
+  return Object.entries(actions).map(([action, help]): Line => {
+    return [[action, ...(operands[action] ?? [])].join(' '), help]
+  })
 }
 
 type Line = readonly [left: string, right: string]

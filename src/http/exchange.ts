@@ -7,7 +7,7 @@ import type { BodyScheme, Identity } from '../auth/authenticator.ts'
 import { anonymousBodyScheme } from '../auth/payload-hash.ts'
 import type { Asker } from '../auth/request-context.ts'
 import { corsHeaders, preflight } from './cors.ts'
-import { ADMIN_BYTES_MAX, answerAdmin, checkAdministrator, isAdminCall } from './admin.ts'
+import { adminBytesMax, answerAdmin, checkAdministrator, isAdminCall } from './admin.ts'
 import { asS3Error, renderError } from './error-xml.ts'
 import { readHead, type RequestHead } from './head.ts'
 import { Hold } from './hold.ts'
@@ -245,14 +245,13 @@ export class Exchange implements Call, Asker, Access {
   }
 
   async #admin(head: RequestHead): Promise<Rendered> {
-    const { authenticator, administration } = this.#options
+    const { authenticator } = this.#options
     this.#operation = ADMIN
     const identity = authenticator.authenticate(head)
     this.requester = identity?.requester
     checkAdministrator(identity)
-    if (administration === undefined) throw new S3Error('NotImplemented')
-    const body = await this.#readForm(head, identity!.body, ADMIN_BYTES_MAX)
-    return answerAdmin(head, body, administration)
+    const body = await this.#readForm(head, identity!.body, adminBytesMax(head))
+    return answerAdmin(head, body, this.#options, () => this.signal)
   }
 
   /** The whole of a small body that is no S3 operation's. */
@@ -266,7 +265,7 @@ export class Exchange implements Call, Asker, Access {
       malformedChecksum,
     })
     this.#payload = payload
-    return whole(payload)
+    return whole(payload, sizeMax)
   }
 
   /** Also its errors are in its own words. */
@@ -458,9 +457,9 @@ function isMissing(error: unknown): boolean {
   return error instanceof S3Error && (error.code === 'NoSuchKey' || error.code === 'NoSuchVersion')
 }
 
-/** The whole of an XML document or a policy, verified. */
-async function whole(payload: RequestPayload): Promise<Uint8Array> {
-  const bytes = await payload.take(XML_BYTES_MAX, [])
+/** The whole of a body that has a limit (a document, a policy), verified. */
+async function whole(payload: RequestPayload, sizeMax = XML_BYTES_MAX): Promise<Uint8Array> {
+  const bytes = await payload.take(sizeMax, [])
   if (bytes instanceof Uint8Array) return bytes
   throw new Error('a body within its limit did not come whole')
 }

@@ -8,6 +8,7 @@ import { PUT_BYTES_MAX } from '../api/limits.ts'
 import type { S3Api } from '../api/operations.ts'
 import type { Authenticator } from '../auth/authenticator.ts'
 import type { Administration } from './admin.ts'
+import type { TorrentDesk } from './admin-torrents.ts'
 import type { MalformedChecksum } from './body-claims.ts'
 import { createControl, type Control, type ControlOptions } from './app.ts'
 import { trustedProxies } from './forwarded.ts'
@@ -21,6 +22,7 @@ import { isWebsite, type Websites } from './website.ts'
 export { SERVER_OPTIONS } from './listener.ts'
 export type { ControlOptions } from './app.ts'
 export type { ChangeSource } from './changes.ts'
+export type { TorrentDesk } from './admin-torrents.ts'
 export type { RequestEntry } from './request-entry.ts'
 export { ANNOUNCE_PATH } from './tracker-paths.ts'
 
@@ -49,6 +51,8 @@ export interface GateOptions {
   /** Absent: InvalidRequest, as AWS has it. */
   readonly malformedChecksum?: MalformedChecksum
   readonly administration?: Administration
+  /** Absent: there are no torrents to administer. */
+  readonly torrents?: TorrentDesk
   /** Addresses and networks of proxies whose X-Forwarded headers are believed. */
   readonly trustedProxies?: readonly string[]
   /** One PUT or part, in bytes. */
@@ -87,6 +91,7 @@ export function openGate(options: GateOptions): Gate {
     authenticator: options.authenticator,
     authorize: options.authorize ?? signedOnly,
     administration: options.administration,
+    torrents: options.torrents,
     cors: options.cors ?? (async () => undefined),
     domains: [...(options.domains ?? []), ...websites.domains],
     region: options.region,

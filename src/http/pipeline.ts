@@ -9,7 +9,7 @@ import type { S3Api } from '../api/operations.ts'
 import type { Authenticator } from '../auth/authenticator.ts'
 import type { Further } from '../auth/judgement.ts'
 import type { Asker } from '../auth/request-context.ts'
-import type { Administration } from './admin.ts'
+import type { AdminDesks } from './admin.ts'
 import type { MalformedChecksum } from './body-claims.ts'
 import { Exchange } from './exchange.ts'
 import type { Intake } from './intake.ts'
@@ -27,12 +27,10 @@ export interface Authorize {
   mayMiss(asker: Asker, resource: Resource): boolean | Promise<boolean>
 }
 
-export interface PipelineOptions {
+export interface PipelineOptions extends AdminDesks {
   readonly api: S3Api
   readonly authenticator: Authenticator
   readonly authorize: Authorize
-  /** Of the users; undefined: none while we run. */
-  readonly administration: Administration | undefined
   /** Asked where a request bears an Origin. */
   readonly cors: CorsLookup
   /** Names under which buckets are hosts, in lower case; those of websites too. */

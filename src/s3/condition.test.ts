@@ -1,13 +1,7 @@
 import { expect, test } from 'vitest'
+import { matches, type ReadConditions } from '../api/condition.ts'
 import { S3Error } from '../api/error.ts'
-import {
-  checkCopySource,
-  checkDelete,
-  checkRead,
-  checkWrite,
-  matches,
-  type ReadConditions,
-} from './condition.ts'
+import { checkCopySource, checkDelete, checkRead, checkWrite } from './condition.ts'
 import type { VersionRow } from './rows.ts'
 
 const T = Date.UTC(2026, 4, 1, 12, 0, 0) + 300

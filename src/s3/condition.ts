@@ -6,15 +6,9 @@
  * commit expects, so of any number of `If-None-Match: *` exactly one wins. Times are compared in
  * whole seconds, since that is what HTTP dates carry.
  */
+import { failedCondition, matches, type ReadConditions, seconds } from '../api/condition.ts'
 import { S3Error } from '../api/error.ts'
 import type { StoredHeaders, VersionRow } from './rows.ts'
-
-export interface ReadConditions {
-  readonly IfMatch?: string | undefined
-  readonly IfNoneMatch?: string | undefined
-  readonly IfModifiedSince?: Date | undefined
-  readonly IfUnmodifiedSince?: Date | undefined
-}
 
 export interface CopySourceConditions {
   readonly CopySourceIfMatch?: string | undefined
@@ -82,23 +76,6 @@ export function checkRenameTarget(
   if (failed !== undefined) throw preconditionFailed(failed)
 }
 
-type Condition = 'If-Match' | 'If-None-Match' | 'If-Modified-Since' | 'If-Unmodified-Since'
-
-function failedCondition(conditions: ReadConditions, version: VersionRow): Condition | undefined {
-  const { IfMatch, IfNoneMatch, IfModifiedSince, IfUnmodifiedSince } = conditions
-  if (IfMatch !== undefined) {
-    if (!matches(IfMatch, version.e)) return 'If-Match'
-  } else if (IfUnmodifiedSince !== undefined && isModifiedSince(version, IfUnmodifiedSince)) {
-    return 'If-Unmodified-Since'
-  }
-  if (IfNoneMatch !== undefined) {
-    if (matches(IfNoneMatch, version.e)) return 'If-None-Match'
-  } else if (IfModifiedSince !== undefined && !isModifiedSince(version, IfModifiedSince)) {
-    return 'If-Modified-Since'
-  }
-  return undefined
-}
-
 /**
  * PutObject, CompleteMultipartUpload, CopyObject (destination), inside the transaction. `head`: the
  * newest version now. Throws PreconditionFailed, or NoSuchKey for an If-Match where there is no object.
@@ -142,24 +119,6 @@ export function checkDelete(conditions: DeleteConditions, version: VersionRow | 
 export function isConditional(conditions: DeleteConditions): boolean {
   const { IfMatch, IfMatchLastModifiedTime, IfMatchSize } = conditions
   return IfMatch !== undefined || IfMatchLastModifiedTime !== undefined || IfMatchSize !== undefined
-}
-
-/** Whether a list of ETags (quoted or not, weak or not), or `*`, names this one (which is without quotes). */
-export function matches(list: string, etag: string): boolean {
-  if (list === '*' || list === etag) return true
-  if (list.length === etag.length + 2 && list === `"${etag}"`) return true
-  return list.split(',').some((item) => {
-    const tag = item.trim().replace(/^W\//, '')
-    return tag === '*' || tag === etag || tag === `"${etag}"`
-  })
-}
-
-function isModifiedSince(version: VersionRow, date: Date): boolean {
-  return seconds(version.t) > seconds(date.getTime())
-}
-
-function seconds(timeMs: number): number {
-  return Math.floor(timeMs / 1000)
 }
 
 function preconditionFailed(condition: string): S3Error {

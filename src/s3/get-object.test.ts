@@ -4,7 +4,7 @@ import { MemoryStore } from '../../metadata/memory.ts'
 import { MemoryStorage } from '../../storage/memory.ts'
 import type { S3Error } from '../api/error.ts'
 import type { Body } from '../lib/stream.ts'
-import { parseRange } from './object-read.ts'
+import { parseRange } from '../api/byte-range.ts'
 import { type Extent, writeRow } from './rows.ts'
 import { Fixture, textOf } from './s3.fixture.ts'
 

@@ -7,6 +7,7 @@
 import type { ReplicationStatus, StorageClass } from '@aws-sdk/client-s3'
 import type { Row } from '../../metadata/store.ts'
 import type { ByteRange } from '../../storage/store.ts'
+import { contentRange, parseRange } from '../api/byte-range.ts'
 import { S3Error } from '../api/error.ts'
 import type { Call } from '../api/operations.ts'
 import { addChecksum, type ChecksumMembers } from './checksum.ts'
@@ -166,38 +167,6 @@ function wholePlan(version: VersionRow): Plan {
 function noSuchPart(ctx: Context, partNumber: number, count: number): S3Error {
   return new S3Error(ctx.options.compat === 'legacy' ? 'InvalidPart' : 'InvalidPartNumber', {
     fields: { ActualPartCount: String(count), PartNumberRequested: String(partNumber) },
-  })
-}
-
-function contentRange({ start, end }: ByteRange, size: number): string {
-  return `bytes ${start}-${end - 1}/${size}`
-}
-
-const RANGE = /^bytes\s*=\s*(\d*)\s*-\s*(\d*)$/i
-
-/**
- * The bytes that a Range header (RFC 9110 14.2) means of `size`; undefined where it is to be
- * ignored: malformed, or several ranges at once, which S3 does not serve. Rejects with InvalidRange
- * what names no byte of the object.
- */
-export function parseRange(header: string, size: number): ByteRange | undefined {
-  const match = RANGE.exec(header.trim())
-  if (match === null) return undefined
-  const [, first = '', last = ''] = match
-  if (first === '' && last === '') return undefined
-  if (first === '') {
-    const length = Math.min(Number(last), size)
-    if (length > 0) return { start: size - length, end: size }
-  } else {
-    const start = Number(first)
-    if (last !== '' && Number(last) < start) return undefined
-    if (start < size) {
-      return { start, end: last === '' ? size : Math.min(Number(last) + 1, size) }
-    }
-  }
-  throw new S3Error('InvalidRange', {
-    fields: { RangeRequested: header, ActualObjectSize: String(size) },
-    headers: { 'content-range': `bytes */${size}` },
   })
 }
 
