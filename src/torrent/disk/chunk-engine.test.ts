@@ -10,9 +10,7 @@ import { memoryS3 } from './disk.fixture.ts'
 
 const QUICK = { lingerMs: 5, chunkBytes: 256 * 1024, budgetBytes: 1024 ** 2 }
 
-async function engineOn(
-  disk: ChunkDisk,
-): Promise<{
+async function engineOn(disk: ChunkDisk): Promise<{
   readonly engine: TorrentEngine
   readonly done: Set<string>
   readonly pieces: number[]
