@@ -88,3 +88,19 @@ describe('SortedMap', () => {
     expect(map.size).toBe(1)
   })
 })
+
+test('a leaf that empties beside a fuller one is in nobody’s way', () => {
+  const map = new SortedMap<number>()
+  const keys = Array.from({ length: 1200 }, (_, i) => String(i).padStart(5, '0'))
+  for (const [i, key] of keys.entries()) map.set(key, i)
+  for (let kept = keys.length; kept > 0; kept--) {
+    map.delete(keys[kept - 1]!)
+    expect(map.slice('', undefined, 2000).length).toBe(kept - 1)
+    expect(map.ceiling('')).toBe(kept > 1 ? 0 : undefined)
+  }
+  for (const [i, key] of keys.entries()) map.set(key, i)
+  for (const [i, key] of keys.entries()) {
+    map.delete(key)
+    expect(map.slice('', undefined, 1)).toEqual(i + 1 < keys.length ? [i + 1] : [])
+  }
+})

@@ -66,7 +66,11 @@ export class SortedMap<V> {
     leaf.values.splice(i, 1)
     this.#size--
     if (i === 0) this.#firsts[at] = leaf.keys[0] ?? ''
-    if (leaf.keys.length < MERGE_MAX >> 1) this.#merge(at)
+    if (leaf.keys.length === 0 && this.#leaves.length > 1) {
+      // Its neighbours may be too full to merge with; empty, it would be in the way of every search.
+      this.#leaves.splice(at, 1)
+      this.#firsts.splice(at, 1)
+    } else if (leaf.keys.length < MERGE_MAX >> 1) this.#merge(at)
     return true
   }
 
