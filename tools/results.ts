@@ -47,8 +47,11 @@ export default class Results implements Reporter {
     if (this.#isPartial) return
     const date = new Date().toISOString().slice(0, 10)
     const fresh = modules.flatMap((module) => resultsOf(module, date))
-    const keys = new Set(fresh.map(({ file, suite }) => `${file} ${suite}`))
-    const kept = readResults(this.#name).filter(({ file, suite }) => !keys.has(`${file} ${suite}`))
+    // End to end a run is of some engines. Elsewhere it is all of a file, whose other headings are gone.
+    const keyOf = ({ file, suite }: Result): string =>
+      this.#name === 'e2e' ? `${file} ${suite}` : file
+    const keys = new Set(fresh.map(keyOf))
+    const kept = readResults(this.#name).filter((result) => !keys.has(keyOf(result)))
     const all = [...kept, ...fresh].toSorted((a, b) =>
       `${a.file} ${a.suite}`.localeCompare(`${b.file} ${b.suite}`, 'en'),
     )
