@@ -46,6 +46,9 @@ const PIECE_BYTES = MIB
 const rounds = values.smoke ? 1 : Number(values.rounds)
 const PEER = fileURLToPath(new URL('torrent-peer.ts', import.meta.url))
 const PATIENCE_MS = 180_000
+/** Half of a disk's budget, MB. */
+const DIRTY_MAX = (32 * MIB) / 1_000_000
+const RSS_MAX = (96 * MIB) / 1_000_000
 
 type Version = 'v1' | 'hybrid'
 type Work = Pick<PeerOrder, 'engine' | 'disk'> & { readonly version: Version }
@@ -150,7 +153,7 @@ interface Goal {
 function atMost(what: string, found: number, bound: number, unit = ''): Goal {
   return {
     what,
-    goal: `<= ${bound}${unit}`,
+    goal: `<= ${Number(bound.toFixed(2))}${unit}`,
     found: `${found.toFixed(2)}${unit}`,
     isMet: found <= bound,
   }
@@ -173,9 +176,9 @@ function goalsOf(rows: ReadonlyMap<Work, Row>): Goal[] {
     },
     atMost('PUTs a GiB', (least(chunk, 'puts') * 1024 * MIB) / sizeBytes, 130),
     atMost('bytes put for a byte', (least(chunk, 'putMB') * 1_000_000) / sizeBytes, 1.01, 'x'),
-    atMost('10 MB/s behind: not stored yet', least(slow, 'dirtyMaxMB'), 33.5, ' MB'),
-    atMost('10 MB/s behind: RSS growth', least(slow, 'rssGrowthMB'), 100, ' MB'),
-    atMost('WebTorrent, the same: not stored yet', least(webSlow, 'dirtyMaxMB'), 33.5, ' MB'),
+    atMost('10 MB/s behind: not stored yet', least(slow, 'dirtyMaxMB'), DIRTY_MAX, ' MB'),
+    atMost('10 MB/s behind: RSS growth', least(slow, 'rssGrowthMB'), RSS_MAX, ' MB'),
+    atMost('WebTorrent, the same: not stored yet', least(webSlow, 'dirtyMaxMB'), DIRTY_MAX, ' MB'),
   ]
 }
 

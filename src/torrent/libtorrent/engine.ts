@@ -229,6 +229,8 @@ export class LibtorrentEngine implements TorrentEngine {
 
   #takeOf(torrent: LibtorrentTorrent, event: number, piece: number, text: string | Buffer): void {
     const { id, seeds } = torrent.order
+    // Of one that has stopped, nothing is told that was under way.
+    if (torrent.problem !== undefined && (event === PIECE || event === FINISHED)) return
     switch (event) {
       case PIECE:
         if (torrent.isNews(piece)) this.#events.onPiece(id, piece)
