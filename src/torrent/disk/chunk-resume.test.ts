@@ -83,6 +83,20 @@ test('many chunks are found by a checkpoint; where it is damaged, by their names
   await check()
 })
 
+test('nothing is written for a torrent after it was unregistered', async () => {
+  const chunks = new TroubledChunks((await memoryS3()).store)
+  const of = await sample({ pieceBytes: 16_384, sizes: [300 * 16_384] })
+  const disk = await start(chunks)
+  const { storage } = await disk.register(of.torrent)
+  await download(disk, storage, of)
+  await disk.unregister(storage)
+  const checkpoints = (await keysOf(chunks)).filter((key) => key.includes('/checkpoint/'))
+  expect(checkpoints.length).toBe(1)
+  await disk.erase(of.torrent)
+  await new Promise((resolve) => setTimeout(resolve, 30))
+  expect(await keysOf(chunks)).toEqual([])
+})
+
 test('a newer program’s checkpoint, and another torrent’s place, are refused and left alone', async () => {
   const { store } = await memoryS3()
   const chunks = new TroubledChunks(store)

@@ -66,6 +66,8 @@ export class ChunkWriter {
   /** Closed, and not stored yet. */
   readonly #groups = new Set<ChunkGroup>()
   #isClosing = false
+  /** The last one that was due; one after the other. */
+  #checkpoint: Promise<void> = Promise.resolve()
 
   constructor(parts: ChunkWriterParts) {
     this.#parts = parts
@@ -121,6 +123,11 @@ export class ChunkWriter {
     this.#isClosing = isHurrying
   }
 
+  /** Resolves once no checkpoint is being written. */
+  async checkpointed(): Promise<void> {
+    await this.#checkpoint
+  }
+
   /** No attempt comes after it. */
   stop(): void {
     clearTimeout(this.#linger)
@@ -155,8 +162,11 @@ export class ChunkWriter {
     this.#groups.delete(group)
     onStored(group.pieces)
     group.succeed()
-    // A checkpoint only makes the next start faster.
-    await journal.checkpointIfDue().catch(() => {})
+    this.#checkpoint = this.#checkpoint.then(() =>
+      journal.checkpointIfDue().catch(() => {
+        // It would only have made the next start faster.
+      }),
+    )
   }
 
   /** Where its last attempt has failed, another. */

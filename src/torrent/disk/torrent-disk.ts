@@ -281,6 +281,7 @@ export class TorrentDisk {
     } finally {
       this.#writer.hurry(false)
     }
+    await this.#writer.checkpointed()
     this.#writer.stop()
     this.stored.forgetAll()
   }
