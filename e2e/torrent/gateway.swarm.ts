@@ -198,7 +198,7 @@ describe.each(ENGINES)('%s', (engine) => {
   })
 
   test('after kill -9 in the middle of a download it goes on with every piece that it had', async () => {
-    const seeded = await seed('v1', 4 * MIB)
+    const seeded = await seed('v1', MIB)
     const dataDir = temporary()
     const first = await gatewayWith(engine, { dataDir })
     const words = ['--bucket', 'media', '--prefix', 'in', '--peer', seeded.peer]

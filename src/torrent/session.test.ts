@@ -275,6 +275,19 @@ test('a removal that was cut off is finished at the next start', async () => {
   expect(await rig.keys()).toEqual([])
 })
 
+test('a removal that a store has cut off may be repeated', async () => {
+  const rig = await start([SHOW])
+  await rig.add(SHOW.file)
+  await becomes(rig, 'seeding')
+  rig.disk.erase = () => Promise.reject(new DiskError('away'))
+  await expect(rig.session.remove(SHOW.id, false)).rejects.toThrow('away')
+  expect(rig.session.list()).toEqual([])
+  Reflect.deleteProperty(rig.disk, 'erase')
+  await rig.session.remove(SHOW.id, false)
+  expect(await rig.keys('state')).toEqual([])
+  await expect(rig.session.remove(SHOW.id, false)).rejects.toThrow('no such torrent')
+})
+
 test('adding again tells what is there; for another place it is refused', async () => {
   const rig = await start([SHOW])
   await rig.add(SHOW.file)

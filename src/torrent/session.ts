@@ -158,6 +158,9 @@ export class TorrentSession implements AsyncDisposable {
 
   /** Removes a torrent and what is not an object yet; with `data` also the objects that it has made. */
   async remove(id: string, data: boolean): Promise<void> {
+    const begun = this.#torrents.get(id)
+    // One that was cut off by a store that failed may be asked for again.
+    if (begun?.record.removing !== undefined) return this.#finishRemoval(begun)
     const torrent = this.#existing(id)
     const removing = data ? 'data' : 'keep'
     await this.#parts.registry.put({ ...torrent.written(), removing })
