@@ -382,7 +382,15 @@ describe('what the parser refuses', () => {
 
   test('what follows a whole request does not cost it its answer', async () => {
     gate = await startGate(fakeS3())
-    const wire = gate.wire().send(`${put('/b/k', 5)}hellononsense`)
+    const wire = gate.wire().send(`${put('/b/k', 5)}hellononsense\r\n\r\n`)
+    expect((await wire.answer()).status).toBe(200)
+    expect((await wire.answer()).status).toBe(400)
+    expect(await wire.closed()).toBe('')
+  })
+
+  test('nor does it where the request was one for Node', async () => {
+    gate = await startGate(fakeS3())
+    const wire = gate.wire().send(`${put('/b/k', 5, 'expect: anything\r\n')}hellononsense`)
     const answer = await wire.answer()
     expect(answer.status).toBe(200)
     expect(answer.headers['connection']).toBe('close')
