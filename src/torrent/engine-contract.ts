@@ -153,7 +153,7 @@ function choicePromises(open: OpenEngine): void {
     leech.engine.prioritise(of.torrent.id, urgent)
     connect(leech, of, seed)
     await until('they are there', () => urgent.every((piece) => leech.pieces.includes(piece)))
-    expect(leech.pieces.length).toBeLessThan(20)
+    expect(leech.pieces.length).toBeLessThan(15)
     leech.engine.relax(of.torrent.id, urgent)
   })
 

@@ -65,10 +65,10 @@ export class LibtorrentTorrent {
     this.isVerifiable = isVerifiableBy(info, layers)
   }
 
-  /** For libtorrent's jobs under one key. */
+  /** For libtorrent's jobs under its key of now. */
   serve(bound: Promise<StorageIndex>): Served {
     bound.catch(() => {})
-    return new Serving(this, bound)
+    return new Serving(this, this.key, bound)
   }
 
   open(): void {
@@ -172,10 +172,12 @@ export class LibtorrentTorrent {
 
 class Serving implements Served {
   readonly #torrent: LibtorrentTorrent
+  readonly #key: number
   readonly bound: Promise<StorageIndex>
 
-  constructor(torrent: LibtorrentTorrent, bound: Promise<StorageIndex>) {
+  constructor(torrent: LibtorrentTorrent, key: number, bound: Promise<StorageIndex>) {
     this.#torrent = torrent
+    this.#key = key
     this.bound = bound
   }
 
@@ -188,6 +190,8 @@ class Serving implements Served {
   }
 
   onFailure(error: Error): void {
+    // What fails of a former addition is as it should be.
+    if (this.#torrent.key !== this.#key) return
     this.#torrent.stop(`its disk failed: ${error.message}`, error)
   }
 

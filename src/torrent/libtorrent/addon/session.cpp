@@ -49,6 +49,8 @@ settings settings_of(SessionOptions const& options) {
   pack.set_bool(settings::enable_natpmp, options.maps_ports);
   // Pieces that stand beside each other are fetched one after the other: they make one extent.
   pack.set_bool(settings::piece_extent_affinity, true);
+  // Else the first pieces are any, and those that somebody waits for come behind them.
+  pack.set_int(settings::initial_picker_threshold, 0);
   pack.set_int(settings::stop_tracker_timeout, stop_seconds);
   pack.set_bool(settings::announce_to_all_trackers, true);
   set_limits(pack, options.download_rate, options.upload_rate, options.connections);
