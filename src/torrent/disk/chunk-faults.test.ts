@@ -98,7 +98,7 @@ test('whatever puts fail, nothing that was written is lost, and what was told du
         await first[Symbol.asyncDispose]()
       },
     ),
-    { numRuns: 40 },
+    { numRuns: 150, timeout: 5000 },
   )
 
   function start(store: ChunkStore): ChunkDisk {

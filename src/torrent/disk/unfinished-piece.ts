@@ -139,10 +139,12 @@ export class UnfinishedPiece {
   async thaw(): Promise<void> {
     const { frozen, memory } = this
     if (frozen === undefined) return
+    this.frozen = undefined
+    // It was gathered meanwhile, with what is frozen: it may be being hashed, or on its way into a chunk.
+    if (memory?.isWhole === true) return frozen.release()
     for (const [start, end] of memory?.layer.spans ?? [])
       frozen.write(start, memory!.read(start, end))
     this.memory = frozen
-    this.frozen = undefined
     await memory?.release()
   }
 
