@@ -100,6 +100,7 @@ export function commitPromises(
     expect(rows.map((row) => row.value)).toEqual([20, 20, 20])
   })
 
+  // The double of a service may show halves where the service does not: see `ContractOptions`.
   test.skipIf(showsHalves)('a reader sees all of a commit or nothing of it', async () => {
     const store = await opened()
     const writeBoth = async (value: number): Promise<boolean> => {

@@ -286,6 +286,7 @@ function table(): string {
 }
 
 for (const engine of ENGINES)
+  // Its addon is built where Debian's packages can be installed.
   describe.skipIf(engine === 'libtorrent' && !hasNative())(`${engine} and`, () => {
     for (const client of CLIENTS) for (const version of VERSIONS) pair(engine, client, version)
   })

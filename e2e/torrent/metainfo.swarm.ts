@@ -97,6 +97,7 @@ const STRICTER = new Set([
 
 const checkout = libtorrentCheckout()
 
+// The vectors are libtorrent's: they are read from a checkout of it, and not copied.
 test.skipIf(checkout === undefined)(
   'each of libtorrent’s test torrents of version 2 is decided as libtorrent decides it',
   () => {

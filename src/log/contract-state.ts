@@ -33,6 +33,7 @@ export function statePromises(newPlace: NewPlace, isKept: boolean): void {
     expect(await meta.loadHardState()).toEqual({ term: 1 })
   })
 
+  // What is in memory alone is not there when it is opened again.
   test
     .runIf(isKept)
     .each([

@@ -29,6 +29,7 @@ export function logContract(name: string, newPlace: NewPlace, options: ContractO
     describe('the hard state', () => {
       statePromises(newPlace, options.isKept)
     })
+    // A log in memory alone promises nothing of it.
     describe.runIf(options.isKept)('opened again', () => {
       durabilityPromises(newPlace)
     })

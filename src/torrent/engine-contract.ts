@@ -59,6 +59,7 @@ function downloadPromises(open: OpenEngine, knowsV2: boolean): void {
     })
   })
 
+  // Who knows version 2 takes it: see the suite's other cases.
   test.runIf(!knowsV2)('a torrent of version 2 alone is refused in clear words', async () => {
     const of = await sample({ version: 'v2' })
     const leech = await member(open)

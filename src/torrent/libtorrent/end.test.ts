@@ -6,6 +6,7 @@ import { hasNative } from './native.ts'
 
 const PROGRAM = fileURLToPath(new URL('end.fixture.ts', import.meta.url))
 
+// The addon is optional, and built by `npm run build:libtorrent`; CI does so first.
 test.runIf(hasNative()).each([
   ['exit', 7],
   ['throw', 1],
